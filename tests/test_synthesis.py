@@ -1,0 +1,162 @@
+"""The synthesizer, the shipped checkpoint and the command line."""
+
+import hashlib
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from test_model import CONFIG
+
+import lj_speech
+import part2_solution as tts
+
+ROOT = pathlib.Path(tts.__file__).parent
+HOP = lj_speech.STFT_HOP_LENGTH
+
+
+@pytest.fixture(scope="module")
+def synthesizer(tmp_path_factory):
+    """A voice of random weights and of few positions, so that limits are near; the vocoder keeps the lengths."""
+    torch.manual_seed(0)
+    model = tts.AcousticModel(CONFIG)
+    path = tmp_path_factory.mktemp("voice") / "TTS.pth"
+    tts.save_checkpoint(model, path, {})
+    return tts.TextToSpeechSynthesizer(path, vocoder=lambda mel: mel.mean(0, keepdim=True).repeat_interleave(HOP, 1))
+
+
+def test_given_durations_set_the_length(synthesizer):
+    audio = synthesizer.synthesize_from_phonemes(["pau", "AA1", "B"], [3, 0, 7])
+    assert audio.shape == (1, 10 * HOP) and audio.dtype == torch.float32
+    assert torch.equal(audio, synthesizer.synthesize_from_phonemes(("pau", "AA1", "B"), np.array([3, 0, 7])))
+
+
+def test_predicted_durations_are_those_that_are_reported(synthesizer):
+    (speech,) = synthesizer.predict(["pau", "AA1", "B", "S"])
+    n_frames = sum(speech.durations)
+    assert speech.spectrogram.shape == (80, n_frames) and speech.alignment.shape == (n_frames, 4)
+    assert synthesizer.synthesize_from_phonemes(["pau", "AA1", "B", "S"]).shape == (1, n_frames * HOP)
+    assert lj_speech.SPECTROGRAMS_MIN <= speech.spectrogram.min() <= speech.spectrogram.max()
+    assert speech.spectrogram.max() <= lj_speech.SPECTROGRAMS_MAX
+
+
+def test_long_input_is_cut_at_pauses_and_nothing_is_lost(synthesizer):
+    phonemes = ["AA1", "B", "S", "pau"] * 10
+    pieces = synthesizer.predict(phonemes)
+    assert [code for piece in pieces for code in piece.phonemes] == phonemes
+    assert len(pieces) > 1 and all(piece.phonemes[-1] == "pau" for piece in pieces)
+    durations = [2, 3, 0, 9] * 10
+    audio = synthesizer.synthesize_from_phonemes(phonemes, durations)
+    assert audio.shape == (1, sum(durations) * HOP)
+
+
+def test_long_input_without_pauses_and_with_slow_phonemes(synthesizer):
+    assert sum(len(piece.phonemes) for piece in synthesizer.predict(["AA1", "B"] * 40)) == 80
+    audio = synthesizer.synthesize_from_phonemes(["AA1", "B", "S"], [50, 50, 60])
+    assert audio.shape == (1, 160 * HOP)
+    audio = synthesizer.synthesize_from_phonemes(["pau"] + ["AA1"] * 20, [5] + [0] * 20)
+    assert audio.shape == (1, 5 * HOP), "a piece of no frames is left out"
+
+
+@pytest.mark.parametrize(
+    "phonemes, durations, error, message",
+    [
+        ([], None, ValueError, "no phonemes"),
+        (["AA1", "QQ"], None, ValueError, "'QQ'"),
+        ("AA1", None, TypeError, "synthesize_from_text"),
+        ([1, 2], None, TypeError, "list of str"),
+        (None, None, TypeError, "list of str"),
+        (["AA1"], [1, 2], ValueError, "2 durations for 1 phonemes"),
+        (["AA1"], [-1], ValueError, "-1"),
+        (["AA1"], [0], ValueError, "nothing would be said"),
+        (["AA1"], [10**9], ValueError, "0 to 60"),
+        (["AA1"], [float("nan")], TypeError, "nan"),
+        (["AA1"], [1.5], TypeError, "1.5"),
+        (["AA1"], ["5"], TypeError, "'5'"),
+        (["AA1"], [True], TypeError, "True"),
+        (["AA1"], 5, TypeError, "list"),
+    ],
+)  # fmt: skip
+def test_bad_phonemes_and_durations(synthesizer, phonemes, durations, error, message):
+    with pytest.raises(error, match=message):
+        synthesizer.synthesize_from_phonemes(phonemes, durations)
+
+
+@pytest.mark.parametrize("text, error", [("", ValueError), (" \n", ValueError), ("...", ValueError), (None, TypeError)])
+def test_bad_text(synthesizer, text, error):
+    with pytest.raises(error):
+        synthesizer.synthesize_from_text(text)
+
+
+# -------- The shipped voice ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def voice():
+    return tts.TextToSpeechSynthesizer(ROOT / "TTS.pth")
+
+
+def test_checksum_and_size_of_the_shipped_checkpoint():
+    content = (ROOT / "TTS.pth").read_bytes()
+    md5, link = tts.get_checkpoint_metadata()
+    assert hashlib.md5(content).hexdigest() == md5 and isinstance(link, str)
+    assert len(content) <= 20 * 2**20
+
+
+def test_the_shipped_voice_speaks(voice):
+    audio = voice.synthesize_from_text("Four hours of steady work faced us before the evening tea.")
+    seconds = audio.shape[1] / lj_speech.SAMPLING_RATE
+    assert audio.shape[0] == 1 and audio.isfinite().all() and audio.abs().max() <= 1
+    assert 2.5 < seconds < 5.5, f"{seconds:.1f} s for 11 words"
+    assert 0.02 < audio.std() < 0.3
+
+
+def test_the_shipped_voice_knows_all_that_text_can_become(voice):
+    import english
+
+    assert voice.vocabulary.encode(sorted(english.PHONEMES | {"pau"}))
+
+
+def test_sentences_are_joined_with_silence(voice):
+    both, *parts = (voice.synthesize_from_text(text) for text in ("Yes. No.", "Yes.", "No."))
+    silence = round(voice.SENTENCE_PAUSE * lj_speech.SAMPLING_RATE)
+    assert both.shape[1] == parts[0].shape[1] + silence + parts[1].shape[1]
+
+
+# -------- Command line and import ------------------------------------------------------------------------------------
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(ROOT / "part2_solution.py"), *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def test_command_line_speaks(tmp_path):
+    import soundfile
+
+    result = run("say", "Good morning.", "--out", str(tmp_path / "x.wav"))
+    assert result.returncode == 0, result.stderr
+    audio, rate = soundfile.read(tmp_path / "x.wav")
+    seconds = float(re.search(r"([\d.]+) s of speech", result.stdout)[1])
+    assert rate == 22050 and len(audio) / rate == pytest.approx(seconds, abs=0.06) and np.abs(audio).max() > 0.05
+
+
+def test_command_line_trains(dataset_root, tmp_path):
+    log, checkpoint = str(tmp_path / "log"), str(tmp_path / "voice.pth")
+    options = ("--epochs", "1", "--batch-size", "4", "--logdir", log, "--checkpoint", checkpoint)
+    result = run("train", str(dataset_root), *options)
+    assert result.returncode == 0, result.stderr
+    assert tts.load_checkpoint(checkpoint).config.width == 256
+
+
+def test_command_line_says_what_is_wrong(tmp_path):
+    result = run("say", "Hello", "--checkpoint", str(tmp_path / "none.pth"))
+    assert result.returncode == 1 and "there is no checkpoint" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_import_needs_no_torchaudio():
+    code = "import part2_solution, sys; sys.exit('torchaudio' in sys.modules or 'tensorboard' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=120)
