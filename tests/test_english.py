@@ -1,0 +1,224 @@
+"""english.py: text to phonemes."""
+
+import re
+import time
+import warnings
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import english
+from benchmarks.text_to_phonemes import agrees, read_cases
+
+CASES = read_cases(Path(__file__).parents[1] / "benchmarks" / "english_cases.tsv")
+
+
+def quiet(text, custom_words=None):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return english.text_to_phonemes(text, custom_words)
+
+
+def assert_well_formed(codes):
+    assert set(codes) <= english.PHONEMES | {english.PAUSE}
+    assert codes[0] == codes[-1] == english.PAUSE
+    assert all((first, second) != (english.PAUSE, english.PAUSE) for first, second in zip(codes, codes[1:]))
+    assert len(codes) > 2
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The list of cases
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("category", sorted({category for category, _, _ in CASES}))
+def test_cases(category):
+    cases = [case for case in CASES if case[0] == category]
+    wrong = [text for _, text, accepted in cases if not any(agrees(quiet(text), reading) for reading in accepted.split(" | "))]
+    assert len(wrong) <= 0.1 * len(cases), wrong
+
+
+def test_all_cases_together():
+    right = sum(any(agrees(quiet(text), reading) for reading in accepted.split(" | ")) for _, text, accepted in CASES)
+    assert len(CASES) >= 300
+    assert right >= 0.98 * len(CASES)
+
+
+def test_the_measure_can_fail():
+    assert agrees(["pau", "R", "EH1", "D", "pau"], "{R EH1 D}")
+    assert not agrees(["pau", "R", "EH1", "D", "pau"], "{R IY1 D}")
+    assert not agrees(["pau", "K", "AE1", "T", "pau"], "cat sat")
+    assert not agrees(["pau", "K", "AE1", "T", "S", "pau"], "cat")
+    assert agrees(["pau", "K", "AE1", "T", "pau"], "(a) cat (sat)")
+    assert not agrees(["pau", "K", "AE1", "T", "pau"], "_ cat _ sat _")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Any text
+# ---------------------------------------------------------------------------------------------------------------------
+
+FRAGMENTS = st.sampled_from(
+    "Dr. St. No. 1/2 $5 -3 £1.50 5:30 2024-01-31 1/2/2003 10% 3rd 90s IV Henry U.S. a.m. @ & # http://a.b/c x@y.zz . , ' \" \n - — ½ "
+    "☕ π 中 É ß Ⅷ ٣ 1e9 C++ 007 'n' 6'2\" [ ) 20k 5km 1,000 1,00 3.14.15 MP3 iPhone NASA qzx Mc O' \u0301 \ud800 \ue000 \x00".split(" "))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=80) | st.lists(FRAGMENTS, max_size=12).map(" ".join) | st.lists(FRAGMENTS, max_size=12).map("".join))
+def test_any_text_gives_phonemes_or_value_error(text):
+    try:
+        codes = quiet(text)
+    except ValueError:
+        return
+    assert_well_formed(codes)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(alphabet="abcdefghijklmnopqrstuvwxyz'", min_size=1, max_size=40).filter(lambda word: word.strip("'")))
+def test_any_word_has_phonemes(word):
+    codes = english.pronounce(word)
+    assert codes and set(codes) <= english.PHONEMES
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**18))
+def test_every_digit_is_read(number):
+    words = english.normalize(f"code {number:,} end").split()
+    assert words[0] == "code" and words[-1] == "end" and len(words) > 2
+    assert re.fullmatch("[a-z ]+", " ".join(words))
+
+
+@pytest.mark.parametrize("unit", ["a", "a.", "1", "1,", "1/", "-", "a@", "'", "www.", "A", "x ", "1 ", ". ", "é", "\u0301\u0327", "$", "Q.", "a\n", "I "])
+def test_time_is_linear(unit):
+    def seconds(length):
+        text = "go " + unit * (length // len(unit))
+        start = time.process_time()
+        quiet(text)
+        return time.process_time() - start
+
+    seconds(1_000)  # what is loaded and cached is not counted
+    assert seconds(16_000) < 0.05 + 4 * 2.5 * seconds(4_000)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Stages
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+WRAPPED = "A line that an editor has wrapped at about sixty characters"
+
+
+@pytest.mark.parametrize("text, sentences", [
+    ("Dr. Ray ate 2. Why?", ["Dr. Ray ate 2.", "Why?"]),
+    ("He met J. K. Rowling at 5 p.m. She left.", ["He met J. K. Rowling at 5 p.m.", "She left."]),
+    ("No. 5 is alive. No. I said no.", ["No. 5 is alive.", "No.", "I said no."]),
+    ('"Go!" he said. "Now."', ['"Go!" he said.', '"Now."']),
+    ("one\r\n\r\ntwo", ["one", "two"]),
+    (WRAPPED + "\nagain.", [WRAPPED + " again."]),
+    (WRAPPED + "\nAgain.", [WRAPPED, "Again."]),
+    ("", []),
+])
+def test_split_sentences(text, sentences):
+    assert english.split_sentences(text) == sentences
+
+
+@pytest.mark.parametrize("sentence, normalized", [
+    ("Dr. Ray ate 2.", "doctor Ray ate two ."),
+    ("It's 5:05 p.m.", "It's five oh five P M"),
+    ("A cat, 3 dogs", "a cat , three dogs"),
+    ("$3.01 & 50%", "three dollars and one cent and fifty percent"),
+    ("x@y.org", "X at Y dot org"),
+])
+def test_normalize(sentence, normalized):
+    assert english.normalize(sentence) == normalized
+
+
+def test_numbers_agree_with_arithmetic():
+    """Reading the words of 0..9999 back gives the number."""
+    small = {word: value for value, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+        "eighteen nineteen".split())}
+    tens = {word: 10 * value for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+    for number in [*range(0, 1100), *range(2100, 9999, 37)]:
+        total = group = 0
+        for word in english.normalize(f"{number:,} x").split()[:-1]:
+            if word == "thousand":
+                total, group = 1000 * group, 0
+            else:
+                group = 100 * group if word == "hundred" else group + (small | tens)[word]
+        assert total + group == number
+
+
+def test_pronounce_by_each_source():
+    assert english.pronounce("cat") == ["K", "AE1", "T"]
+    assert english.pronounce("Unboxes")[:2] == ["AH0", "N"]
+    assert english.pronounce("smartphones")[-1] == "Z"
+    assert english.pronounce("Zyxgrundle")
+    assert english.pronounce("café") == english.pronounce("CAFÉ") == ["K", "AH0", "F", "EY1"]
+    assert english.pronounce("F") == ["EH1", "F"]
+    assert english.pronounce("x" * 500) == ["EH1", "K", "S"] * 500
+    with pytest.raises(ValueError, match="no letters"):
+        english.pronounce("123")
+
+
+def test_explain_shows_every_stage():
+    (sentence,) = english.explain("I read 2 zyxgrundles, Mr. FBI.", {"mister": "M IH1 S T ER0"})
+    assert sentence.normalized == "I read two zyxgrundles , mister F B I ."
+    assert [word.source for word in sentence.words] == [
+        "dictionary", "context", "dictionary", "network", "pause", "custom", "letter", "letter", "letter", "pause"]
+
+
+def test_command_line(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["english.py", "--explain", "Dr. Ray"])
+    english.main()
+    assert re.search(r"normalised\s+doctor Ray\n\s+doctor\s+dictionary\s+D AA1 K T ER0", capsys.readouterr().out)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Custom words, warnings, errors
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("custom", [{"Gnarf": "N AA1 F"}, {"GNARF": ["N", "AA1", "F"]}])
+def test_custom_words_take_either_form_and_any_case(custom):
+    assert quiet("gnarf", custom) == ["pau", "N", "AA1", "F", "pau"]
+    assert quiet("A gnarf's", custom) == ["pau", "AH0", "N", "AA1", "F", "S", "pau"]
+    assert english.pronounce("gnarf", custom) == ["N", "AA1", "F"]
+
+
+@pytest.mark.parametrize("word", ["Dr.", "C++", "NASA", "live", "the", "3M", "New York", "AT&T", "é", "42", "x@y.zz", "twelve"])
+def test_custom_words_override_everything(word):
+    codes = quiet(f"say {word} now" if word != "twelve" else "say 12 now", {word: "ZH ZH ZH"})
+    assert codes[1:-1] == ["S", "EY1", "ZH", "ZH", "ZH", "N", "AW1"]
+
+
+def test_custom_word_inside_a_word_is_left_alone():
+    assert quiet("concatenate", {"cat": "ZH"}) == quiet("concatenate")
+
+
+@pytest.mark.parametrize("codes, named", [("HH AH L OW1", "AH"), (["pau"], "pau"), ("XX1 K", "XX1"), ("", "ARPAbet"), ([], "ARPAbet")])
+def test_bad_custom_codes_are_named(codes, named):
+    with pytest.raises(ValueError, match=named):
+        english.text_to_phonemes("hello", {"hello": codes})
+
+
+def test_unreadable_characters_are_skipped_with_one_warning():
+    with pytest.warns(UserWarning, match="skipped 2 characters") as caught:
+        codes = english.text_to_phonemes("Tokyo 東京")
+    assert len(caught) == 1 and codes == quiet("Tokyo")
+
+
+@pytest.mark.parametrize("text", ["", " \n", "...", "東京", "?!", "'", "\u200b", "\ud800", "\ue000"])
+def test_nothing_to_say_is_a_value_error(text):
+    with pytest.raises(ValueError, match="nothing to say"):
+        quiet(text)
+
+
+def test_text_must_be_a_string():
+    with pytest.raises(TypeError, match="str"):
+        english.text_to_phonemes(None)
+
+
+def test_vocabulary():
+    assert len(english.PHONEMES) == 69 and english.PAUSE not in english.PHONEMES
