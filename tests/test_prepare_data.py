@@ -5,6 +5,7 @@ import json
 import math
 import os
 import shutil
+import sys
 import urllib.error
 from pathlib import Path
 
@@ -343,6 +344,15 @@ def test_missing_input_says_what_to_do(tmp_path, capsys):
         prepare(tmp_path / "out", corpus, alignments, n_workers=1)
     with pytest.raises(SystemExit, match="no WAV or FLAC file"):
         prepare_data.main(["--audio", str(empty), "--out", str(tmp_path / "out")])
+
+
+def test_missing_packages_are_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "praatio", None)
+    with pytest.raises(ModuleNotFoundError, match="pip install praatio"):
+        prepare_data.read_textgrid(tmp_path / "x.TextGrid")
+    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
+    with pytest.raises(ModuleNotFoundError, match="pip install pocketsphinx"):
+        prepare_data._decoder.__wrapped__()  # without the cache
 
 
 # ---------------------------------------------------------------------------------------------------------------------

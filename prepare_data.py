@@ -1,0 +1,573 @@
+"""Make the dataset folder `LJ-Speech-aligned/` from recordings, transcripts and alignments.
+
+    recording -- resample -- log-mel spectrogram ------------------------------> ID.mel.npy  float32 (80, T)
+    transcript --.
+    alignment ---+- unknown words spelled out - pauses from gaps - verified ---> ID.json     phones in milliseconds
+
+Recordings: WAV or FLAC files of one speaker, in a folder and the folders below it; the file's name is the ID.
+Transcripts: `metadata.csv` (ID|text|normalised text), a CSV with the columns id and text, or ID.txt / ID.lab files.
+Alignments: JSON lines (`id`, `n_samples` at 22 050 Hz, `words` and `phones` as [label, start_s, end_s]), a folder of
+TextGrids as the Montreal Forced Aligner (MFA) writes them, or none: then pocketsphinx aligns the recordings with the
+pronunciations of `english`, which are those of synthesis.
+
+An utterance that fails a check is left out, with the reason in the summary and in `skipped.txt`. A run that was
+stopped goes on where it was: what is whole is not done again; to start afresh, delete the folder.
+
+    python prepare_data.py --audio LJSpeech-1.1 --alignments alignments.jsonl.gz --out LJ-Speech-aligned
+    python prepare_data.py --download corpora --out LJ-Speech-aligned
+"""
+
+import argparse
+import csv
+import gzip
+import json
+import os
+import pickle
+import re
+import signal
+import sys
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cache
+from itertools import groupby
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, TextIO
+
+import numpy as np
+import soundfile
+import torch
+import torchaudio
+from tqdm import tqdm
+
+import english
+from lj_speech import MEL_SCALE_BINS, SAMPLING_RATE, STFT_HOP_LENGTH
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Conventions and records
+# ---------------------------------------------------------------------------------------------------------------------
+
+FFT_SIZE = 1024
+MEL_FLOOR = 1e-5
+MAX_FREQUENCY = 8000.0
+
+AUDIO_SUFFIXES = {".wav", ".flac"}
+TRANSCRIPT_SUFFIXES = {".txt", ".lab"}
+PAUSE_LABELS = {"", "sp", "sil", "SIL", "<eps>", english.PAUSE}
+UNKNOWN_WORD, UNKNOWN_PHONE = "<unk>", "spn"
+LETTERS = r"[^\W\d_]+"
+DASH = "--"  # the aligner may take it for a word it does not know
+
+MIN_PAUSE = 0.02  # s; a shorter gap is rounding and belongs to the phoneme before it
+MIN_PHONEME = 0.03  # s; with less for each, a spelling cannot be what was said
+MIN_AMPLITUDE = 1e-3  # a recording below is silent
+LENGTH_TOLERANCE = 0.05  # s between recording and alignment
+ALIGNER_RATE = 16000  # Hz, what pocketsphinx' acoustic model was trained on
+ALIGNER_FRAMES_PER_SECOND = 100
+ALIGNER_DELAY = 0.018  # s by which its boundaries come too early, measured against MFA on LJ Speech
+
+
+class Segment(NamedTuple):
+    """A labelled stretch of time, in seconds."""
+
+    label: str
+    start: float
+    end: float
+
+
+class Alignment(NamedTuple):
+    """What is said when; pauses may be labelled or just missing."""
+
+    words: list[Segment]
+    phones: list[Segment]
+    seconds: float  # length of the recording
+
+
+class Job(NamedTuple):
+    """All that a worker needs to make one utterance."""
+
+    id: str
+    text: str
+    audio: Path | None  # None: write the JSON alone
+    alignment: str | Path | None  # a JSON line, a TextGrid, or None: align here
+    out: Path
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What `prepare` did: IDs written now, IDs that were whole already, and why the others were left out."""
+
+    written: list[str]
+    kept: list[str]
+    skipped: dict[str, str]  # ID -> "reason: details"
+
+    def __str__(self) -> str:
+        reasons = Counter(reason.partition(":")[0] for reason in self.skipped.values())
+        counts = f"{len(self.written)} utterances written, {len(self.kept)} were there, {len(self.skipped)} skipped"
+        return "\n".join([counts, *(f"{count:7d}  {reason}" for reason, count in reasons.most_common())])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Sound
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def read_audio(path: Path) -> torch.Tensor:
+    """Read a sound file as (t,) float32 samples in [-1, 1], mixed to mono, at SAMPLING_RATE.
+
+    Raises ValueError where the file is broken. (torchaudio.load would need torchcodec.)
+    """
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except soundfile.SoundFileError as error:
+        raise ValueError(f"recording cannot be read: {error}") from error
+    audio = torch.from_numpy(samples.mean(axis=1))
+    return torchaudio.functional.resample(audio, rate, SAMPLING_RATE)
+
+
+@cache
+def _mel_transform() -> torchaudio.transforms.MelSpectrogram:
+    return torchaudio.transforms.MelSpectrogram(
+        sample_rate=SAMPLING_RATE, n_fft=FFT_SIZE, hop_length=STFT_HOP_LENGTH, f_max=MAX_FREQUENCY,
+        n_mels=MEL_SCALE_BINS, power=1.0, norm="slaney", mel_scale="slaney",
+    )  # fmt: skip
+
+
+def mel_spectrogram(audio: torch.Tensor) -> torch.Tensor:
+    """Log-mel spectrogram of (t,) samples at SAMPLING_RATE: (80, T), T = t // 256 + 1, t > 512.
+
+    The convention of Tacotron 2 and WaveGlow: STFT 1024/256 with a periodic Hann window, centred with reflect
+    padding, magnitude, 80 Slaney mel bands of 0-8000 Hz normalised by area, natural logarithm of max(x, 1e-5).
+    """
+    return _mel_transform()(audio).clamp_min(MEL_FLOOR).log()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Input files
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _open_text(path: Path) -> TextIO:
+    opener = gzip.open if path.suffix == ".gz" else open
+    return opener(path, "rt", encoding="utf-8", newline="")
+
+
+def find_audio(folder: Path) -> dict[str, Path]:
+    """The recordings in `folder` and below, by ID (the file's name). Raises FileNotFoundError where there is none."""
+    files = {path.stem: path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO_SUFFIXES}
+    if not files:
+        raise FileNotFoundError(f"no WAV or FLAC file in {folder.resolve()}: give the folder of the recordings")
+    return files
+
+
+def read_transcripts(path: Path) -> dict[str, str]:
+    """Texts by ID, from `metadata.csv` (the last column counts), a CSV with id and text, or a folder of ID.txt, ID.lab.
+
+    The file may be gzipped. Raises FileNotFoundError or ValueError where there is none.
+    """
+    if path.is_dir():
+        files = [file for file in sorted(path.rglob("*")) if file.suffix in TRANSCRIPT_SUFFIXES]
+        texts = {file.stem: file.read_text(encoding="utf-8") for file in files}
+    else:
+        with _open_text(path) as file:
+            is_metadata = "|" in file.readline()
+            file.seek(0)
+            if is_metadata:
+                rows = csv.reader(file, delimiter="|", quoting=csv.QUOTE_NONE)
+                texts = {row[0]: row[-1] for row in rows if len(row) > 1}
+            else:
+                texts = {row["id"]: row["text"] or "" for row in csv.DictReader(file) if {"id", "text"} <= row.keys()}
+    texts = {identifier: text.strip() for identifier, text in texts.items() if text.strip()}
+    if not texts:
+        raise ValueError(f"no transcripts in {path.resolve()}: need lines ID|text, a CSV with id and text, or ID.txt")
+    return texts
+
+
+def find_alignments(path: Path) -> dict[str, str | Path]:
+    """Alignments by ID, still to be read: lines of a JSON lines file (may be gzipped) or TextGrids of a folder.
+
+    Raises FileNotFoundError or ValueError where there is none.
+    """
+    if path.is_dir():
+        found: dict[str, str | Path] = {grid.stem: grid for grid in sorted(path.rglob("*.TextGrid"))}
+    else:
+        with _open_text(path) as lines:
+            found = {_alignment_id(line, path, number): line for number, line in enumerate(lines, 1) if line.strip()}
+    if not found:
+        raise ValueError(f"no alignments in {path.resolve()}: expected JSON lines or a folder of TextGrids")
+    return found
+
+
+def _alignment_id(line: str, path: Path, number: int) -> str:
+    try:
+        identifier = json.loads(line)["id"]
+        if Path(identifier).name != identifier:  # it becomes the name of a file
+            raise ValueError(f"{identifier!r} is no file name")
+    except (ValueError, LookupError, TypeError) as error:
+        raise ValueError(f"{path}, line {number} is no JSON object with an id ({error!r})") from error
+    return identifier
+
+
+def parse_alignment_line(line: str) -> Alignment:
+    """Read one JSON line. Raises ValueError where it has another form."""
+    try:
+        record = json.loads(line)
+        words, phones = ([Segment(str(label), float(start), float(end)) for label, start, end in record[tier]]
+                         for tier in ("words", "phones"))  # fmt: skip
+        return Alignment(words, phones, record["n_samples"] / SAMPLING_RATE)
+    except (ValueError, LookupError, TypeError) as error:
+        raise ValueError(f"alignment cannot be read: {error!r}") from error
+
+
+def read_textgrid(path: Path) -> Alignment:
+    """Read the tiers "words" and "phones" of a TextGrid, long or short form. Raises ValueError for another content."""
+    try:
+        from praatio import textgrid
+    except ImportError as error:
+        raise ModuleNotFoundError("TextGrids need praatio: pip install praatio") from error
+    try:
+        grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=False)
+        words, phones = ([Segment(entry.label, entry.start, entry.end) for entry in grid.getTier(tier).entries]
+                         for tier in ("words", "phones"))  # fmt: skip
+    except Exception as error:  # a damaged file raises nearly anything
+        raise ValueError(f"TextGrid has no readable tiers words and phones: {error!r}") from error
+    return Alignment(words, phones, grid.maxTimestamp)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Forced alignment
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _decoder() -> Any:
+    try:
+        from pocketsphinx import Decoder
+    except ImportError as error:
+        raise ModuleNotFoundError("aligning recordings needs pocketsphinx: pip install pocketsphinx") from error
+    # Without a language model it aligns only; its search for the best path fails on a quarter of LJ Speech.
+    return Decoder(lm=None, silprob=0.1, bestpath=False, loglevel="FATAL")
+
+
+def _decode(samples: bytes) -> None:
+    _decoder().start_utt()
+    _decoder().process_raw(samples, full_utt=True)
+    _decoder().end_utt()
+
+
+def force_align(audio: torch.Tensor, pronunciations: Sequence[Sequence[str]]) -> Alignment:
+    """Find when the phonemes are spoken, with pocketsphinx: first the words, then the phonemes within them.
+
+    `audio` is (t,) at SAMPLING_RATE, `pronunciations` are the phonemes of each word; the result has just these, with
+    their stress, and leaves pauses out. Raises ValueError where no path through the recording is found.
+    """
+    decoder, seconds = _decoder(), len(audio) / SAMPLING_RATE
+    names = ["-".join(codes) for codes in pronunciations]  # a name per pronunciation: no variants to choose from
+    for name, codes in zip(names, pronunciations):
+        if decoder.lookup_word(name) is None:
+            decoder.add_word(name, " ".join(code.rstrip("012") for code in codes), False)
+    resampled = torchaudio.functional.resample(audio, SAMPLING_RATE, ALIGNER_RATE)
+    samples = (resampled.clamp(-1, 1) * 32767).short().numpy().tobytes()
+    try:
+        decoder.set_align_text(" ".join(names))
+        _decode(samples)
+        decoder.set_alignment()
+        _decode(samples)
+        found = [phone for word in decoder.get_alignment() if word.name in names for phone in word]
+    except (RuntimeError, TypeError) as error:  # TypeError: there is no alignment to iterate over
+        raise ValueError(f"aligner finds no path: {error}") from error
+    codes = [code for word in pronunciations for code in word]
+    if [phone.name for phone in found] != [code.rstrip("012") for code in codes]:
+        raise ValueError("aligner finds no path: it stopped before the last word")
+    starts = [phone.start / ALIGNER_FRAMES_PER_SECOND + ALIGNER_DELAY for phone in found]
+    ends = [start + phone.duration / ALIGNER_FRAMES_PER_SECOND for start, phone in zip(starts, found)]
+    phones = [Segment(*phone) for phone in zip(codes, starts, np.minimum(ends, seconds).tolist())]
+    edges = np.cumsum([0, *map(len, pronunciations)])
+    words = [Segment(name, phones[i].start, phones[j - 1].end) for name, i, j in zip(names, edges, edges[1:])]
+    return Alignment(words, phones, seconds)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Unknown words: the transcript tells how they are spelled, `english` how they are said
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def spell_unknown_words(labels: Sequence[str], text: str) -> list[str]:
+    """The piece of the transcript that each UNKNOWN_WORD among the words of an alignment stands for.
+
+    Raises ValueError where it cannot be told.
+    """
+    text = text.replace("—", DASH).replace("’", "'")
+    tokens = list(re.finditer(rf"{LETTERS}|{DASH}", text))
+    known = [part for label in labels for part in re.findall(rf"{UNKNOWN_WORD}|{LETTERS}", label)]
+    matcher = SequenceMatcher(None, known, [token[0].lower() for token in tokens], autojunk=False)
+    pieces = []
+    for _, first, after, first_token, after_token in matcher.get_opcodes():
+        block, matched = known[first:after], tokens[first_token:after_token]
+        if UNKNOWN_WORD in block:
+            piece = text[matched[0].start() : matched[-1].end()] if matched else ""
+            options = [[piece] if piece else [], piece.split(), [token[0] for token in matched]]
+            fitting = next((option for option in options if len(option) == len(block)), None)
+            if fitting is None:
+                raise ValueError(f"unknown word cannot be found in the transcript: {' '.join(block)} is {piece!r}")
+            pieces += [spelling for word, spelling in zip(block, fitting) if word == UNKNOWN_WORD]
+    return pieces
+
+
+def pronounce_spelling(spelling: str) -> list[str]:
+    """The phonemes of an unknown word or several, as in "i.e" and "tread-wheels"; a dash has none.
+
+    Abbreviations are read letter by letter, as the reader of LJ Speech does.
+    """
+    words = re.findall(rf"{LETTERS}(?:'{LETTERS})*", spelling)
+    return [code for word in words for code in english.pronounce(word.upper() if len(word) == 1 else word)]
+
+
+def _spread(unknown: Segment, codes: Sequence[str], audio: torch.Tensor | None) -> list[Segment]:
+    """Put the phonemes of an unknown word into its time: aligned with the sound, or evenly without."""
+    if unknown.end - unknown.start < MIN_PHONEME * len(codes):
+        raise ValueError(f"unknown word is too short for its spelling: {unknown} is {' '.join(codes)}")
+    inner = np.linspace(unknown.start, unknown.end, len(codes) + 1)[1:-1].tolist()
+    if audio is not None:
+        piece = audio[round(unknown.start * SAMPLING_RATE) : round(unknown.end * SAMPLING_RATE)]
+        try:
+            inner = [unknown.start + phone.start for phone in force_align(piece, [codes]).phones[1:]]
+        except ValueError:
+            pass  # evenly is 40 ms off on average, aligned 11 ms: good enough for a word
+    edges = [unknown.start, *inner, unknown.end]
+    return [Segment(*phone) for phone in zip(codes, edges, edges[1:])]
+
+
+def repair(alignment: Alignment, text: str, audio: torch.Tensor | None) -> Alignment:
+    """Replace every UNKNOWN_PHONE by the phonemes of its word, a dash by a pause.
+
+    `audio` is (t,) samples, or None. Raises ValueError where a word cannot be found or does not fit.
+    """
+    if all(phone.label != UNKNOWN_PHONE for phone in alignment.phones):
+        return alignment
+    words = [word for word in alignment.words if word.label not in PAUSE_LABELS]
+    pieces = iter(spell_unknown_words([word.label for word in words], text))
+    spelled = {word.start: next(pieces) if word.label == UNKNOWN_WORD else word.label for word in words}
+    phones = []
+    for phone in alignment.phones:
+        if phone.label != UNKNOWN_PHONE:
+            phones.append(phone)
+        elif phone.start not in spelled:
+            raise ValueError(f"unknown word is not among the words: {phone}")
+        elif codes := pronounce_spelling(spelled[phone.start]):
+            phones += _spread(phone, codes, audio)
+    return alignment._replace(phones=phones)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# From an alignment to the record of the dataset
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def close_gaps(phones: Sequence[Segment], seconds: float) -> list[Segment]:
+    """Phonemes and pauses that follow each other from 0 to `seconds` without a hole.
+
+    Pauses are what lies between phonemes, whatever the aligner called it; two never meet. Raises ValueError for
+    phonemes outside english.PHONEMES, that overlap, or that go on after the end.
+    """
+    speech = [phone for phone in phones if phone.label not in PAUSE_LABELS]
+    strange = sorted({phone.label for phone in speech} - english.PHONEMES)
+    if strange:
+        raise ValueError(f"phonemes are not ARPAbet with stress: {' '.join(strange)}")
+    if not speech or speech[-1].end > seconds + LENGTH_TOLERANCE:
+        raise ValueError(f"alignment has no speech or goes on after the end of the recording: {seconds:.2f} s")
+    labels, starts, now = [], [], 0.0
+    for label, start, end in [*speech, Segment("", seconds, seconds)]:
+        if start - now > MIN_PAUSE:
+            labels.append(english.PAUSE)
+            starts.append(now)
+        labels.append(label)
+        starts.append(start)
+        now = end
+    starts[0], starts[-1] = 0.0, seconds
+    if not (np.diff(starts) > 0).all():  # nor is NaN
+        raise ValueError("phonemes overlap or have no duration: " + " ".join(labels[:-1]))
+    return [Segment(*phone) for phone in zip(labels[:-1], starts, starts[1:])]
+
+
+def make_record(identifier: str, text: str, alignment: Alignment, seconds: float) -> dict:
+    """What `ID.json` holds: the phones by word, with onset and duration in milliseconds; a pause is its own word."""
+    word_starts = [word.start for word in alignment.words]
+
+    def word_of(phone: Segment) -> float:
+        if phone.label == english.PAUSE:
+            return -phone.end  # no other phone has it
+        return bisect_right(word_starts, (phone.start + phone.end) / 2)
+
+    def in_milliseconds(phone: Segment) -> dict:
+        onset, end = round(phone.start * 1000, 3), round(phone.end * 1000, 3)
+        return {"phone": phone.label, "onset": onset, "duration": round(end - onset, 3)}
+
+    words = groupby(close_gaps(alignment.phones, seconds), key=word_of)
+    return {
+        "ID": identifier,
+        "text": text,
+        "utterance": {"words": [{"phones": [in_milliseconds(phone) for phone in word]} for _, word in words]},
+    }
+
+
+def checked_spectrogram(audio: torch.Tensor) -> np.ndarray:
+    """The (80, T) spectrogram of (t,) samples. Raises ValueError for a recording without sound."""
+    if len(audio) <= FFT_SIZE // 2:
+        raise ValueError(f"recording is too short: {len(audio)} samples")
+    if not audio.isfinite().all() or audio.abs().max() < MIN_AMPLITUDE:
+        raise ValueError("recording is silent or has values that are no numbers")
+    return mel_spectrogram(audio).numpy()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# One utterance, all utterances
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        write(file)
+    os.replace(part, path)
+
+
+def _align(job: Job, audio: torch.Tensor | None) -> Alignment:
+    if job.alignment is None:
+        words = [word for sentence in english.explain(job.text) for word in sentence.words]
+        return force_align(audio, [word.codes for word in words if word.codes != [english.PAUSE]])
+    known = read_textgrid(job.alignment) if isinstance(job.alignment, Path) else parse_alignment_line(job.alignment)
+    return repair(known, job.text, audio)
+
+
+def make_utterance(job: Job) -> str | None:
+    """Make the files of one utterance; the JSON comes last, so that it stands for a whole one.
+
+    Returns None, or the reason why it cannot be used.
+    """
+    try:
+        audio = read_audio(job.audio) if job.audio else None
+        spectrogram = None if audio is None else checked_spectrogram(audio)
+        alignment = _align(job, audio)
+        seconds = alignment.seconds if audio is None else len(audio) / SAMPLING_RATE
+        if abs(alignment.seconds - seconds) > LENGTH_TOLERANCE:
+            raise ValueError(f"alignment is of {alignment.seconds:.2f} s, the recording has {seconds:.2f} s")
+        record = make_record(job.id, job.text, alignment, seconds)
+    except ValueError as error:
+        return str(error)
+    if spectrogram is not None:
+        _write(job.out / f"{job.id}.mel.npy", lambda file: np.save(file, spectrogram))
+    _write(job.out / f"{job.id}.json", lambda file: file.write(json.dumps(record, ensure_ascii=False).encode()))
+    return None
+
+
+def _start_worker() -> None:
+    torch.set_num_threads(1)  # the processes share the cores
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which lets files be finished
+
+
+def _make_all(jobs: Sequence[Job], n_workers: int) -> list[str | None]:
+    def watched(reasons: Iterable[str | None]) -> list[str | None]:
+        return list(tqdm(reasons, total=len(jobs), desc="utterances", unit=""))
+
+    if n_workers == 1:
+        return watched(map(make_utterance, jobs))
+    with ProcessPoolExecutor(n_workers, get_context("spawn"), _start_worker) as pool:
+        try:
+            return watched(pool.map(make_utterance, jobs))
+        except BaseException:  # an interrupt too
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def prepare(
+    out: Path,
+    audio: Path | None = None,
+    alignments: Path | None = None,
+    transcripts: Path | None = None,
+    n_workers: int | None = None,
+) -> Summary:
+    """Make the dataset folder `out`, see the top of this file; its utterances that are whole already are kept.
+
+    Without `audio` only the JSONs are made, of all `alignments`: enough for the duration model. Without `alignments`
+    the recordings are aligned here. Without `transcripts` they are looked for in the folder `audio`. `n_workers` is
+    the number of processes, all cores if None.
+
+    Raises FileNotFoundError or ValueError for missing or unusable input, ModuleNotFoundError for a package to install.
+    """
+    if audio is None and (alignments is None or transcripts is None):
+        raise ValueError("without recordings both alignments and transcripts are needed")
+    files = find_audio(audio) if audio else {}
+    known = find_alignments(alignments) if alignments else {}
+    metadata = audio / "metadata.csv" if audio else None
+    texts = read_transcripts(transcripts or (metadata if metadata.exists() else audio))
+    out.mkdir(parents=True, exist_ok=True)
+    _write(out / "all_possible_phoneme_codes.pkl", lambda file: pickle.dump({*english.PHONEMES, english.PAUSE}, file))
+
+    kept, skipped, jobs = [], {}, []
+    for identifier in sorted(files or known):
+        if (out / f"{identifier}.json").exists() and (not files or (out / f"{identifier}.mel.npy").exists()):
+            kept.append(identifier)
+        elif identifier not in texts or (known and identifier not in known):
+            skipped[identifier] = "no alignment" if identifier in texts else "no transcript"
+        else:
+            jobs.append(Job(identifier, texts[identifier], files.get(identifier), known.get(identifier), out))
+    reasons = dict(zip((job.id for job in jobs), _make_all(jobs, n_workers or os.cpu_count() or 1)))
+    skipped |= {identifier: reason for identifier, reason in reasons.items() if reason}
+    listing = "".join(f"{identifier}\t{reason}\n" for identifier, reason in sorted(skipped.items()))
+    _write(out / "skipped.txt", lambda file: file.write(listing.encode()))
+    summary = Summary([identifier for identifier, reason in reasons.items() if not reason], kept, skipped)
+    if not summary.written and not summary.kept:
+        raise ValueError(f"not one utterance can be used: {summary}")
+    return summary
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Command line
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def download(folder: Path) -> Path:
+    """Get LJ Speech (2.6 GB) into `folder` and return where it lies. Raises ConnectionError without internet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        torchaudio.datasets.LJSPEECH(folder, download=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: the file came damaged
+        raise ConnectionError(
+            f"LJ Speech could not be downloaded ({error}): get LJSpeech-1.1.tar.bz2 from "
+            "https://keithito.com/LJ-Speech-Dataset, unpack it and give --audio LJSpeech-1.1"
+        ) from error
+    return folder / "LJSpeech-1.1"
+
+
+def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--audio", type=Path, metavar="DIR", help="folder with the recordings, or the corpus' folder")
+    source.add_argument("--download", type=Path, metavar="DIR", help="get LJ Speech (2.6 GB) into this folder first")
+    source.add_argument("--no-audio", action="store_true", help="make the JSONs alone, for the duration model")
+    parser.add_argument("--alignments", type=Path, metavar="PATH", help="JSON lines (.gz) or a folder of TextGrids")
+    parser.add_argument("--transcripts", type=Path, metavar="PATH", help="default: in the folder with the recordings")
+    parser.add_argument("--out", type=Path, metavar="DIR", default="LJ-Speech-aligned", help="default: %(default)s")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes; default: all cores")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line; ends with a message on standard error where the input cannot be used."""
+    options = _parse_arguments(arguments)
+    try:
+        audio = download(options.download) if options.download else options.audio
+        print(prepare(options.out, audio, options.alignments, options.transcripts, options.workers))
+    except (OSError, ValueError, ImportError) as error:
+        sys.exit(f"prepare_data.py: {error}")
+    except KeyboardInterrupt:
+        sys.exit("prepare_data.py: stopped; what is made is whole, run again to go on")
+
+
+if __name__ == "__main__":
+    main()
