@@ -795,14 +795,9 @@ class TextToSpeechSynthesizer:
 
         Raises TypeError where `text` is no str, ValueError where it holds nothing to say.
         """
-        if not isinstance(text, str):
-            raise TypeError(f"text is a {type(text).__name__}, expected a str")
         silence = torch.zeros(1, round(self.SENTENCE_PAUSE * lj_speech.SAMPLING_RATE))
-        audio = []
-        for sentence in english.split_sentences(text):
-            audio += [self.synthesize_from_phonemes(lj_speech.text_to_phonemes(sentence, custom_words)), silence]
-        if not audio:
-            raise ValueError(f"nothing to say in {text[:50]!r}")
+        sentences = english.sentences_to_phonemes(text, custom_words)
+        audio = [part for codes in sentences for part in (self.synthesize_from_phonemes(codes), silence)]
         return torch.cat(audio[:-1], dim=1)
 
     def synthesize_from_phonemes(self, phonemes: list[str], durations: list[int] | None = None) -> Tensor:

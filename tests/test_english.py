@@ -33,15 +33,19 @@ def assert_well_formed(codes):
 # ---------------------------------------------------------------------------------------------------------------------
 
 
+def is_right(text, accepted):
+    return any(agrees(quiet(text), reading) for reading in accepted.split(" | "))
+
+
 @pytest.mark.parametrize("category", sorted({category for category, _, _ in CASES}))
 def test_cases(category):
     cases = [case for case in CASES if case[0] == category]
-    wrong = [text for _, text, accepted in cases if not any(agrees(quiet(text), reading) for reading in accepted.split(" | "))]
+    wrong = [text for _, text, accepted in cases if not is_right(text, accepted)]
     assert len(wrong) <= 0.1 * len(cases), wrong
 
 
 def test_all_cases_together():
-    right = sum(any(agrees(quiet(text), reading) for reading in accepted.split(" | ")) for _, text, accepted in CASES)
+    right = sum(is_right(text, accepted) for _, text, accepted in CASES)
     assert len(CASES) >= 300
     assert right >= 0.98 * len(CASES)
 
@@ -60,18 +64,25 @@ def test_the_measure_can_fail():
 # ---------------------------------------------------------------------------------------------------------------------
 
 FRAGMENTS = st.sampled_from(
-    "Dr. St. No. 1/2 $5 -3 £1.50 5:30 2024-01-31 1/2/2003 10% 3rd 90s IV Henry U.S. a.m. @ & # http://a.b/c x@y.zz . , ' \" \n - — ½ "
-    "☕ π 中 É ß Ⅷ ٣ 1e9 C++ 007 'n' 6'2\" [ ) 20k 5km 1,000 1,00 3.14.15 MP3 iPhone NASA qzx Mc O' \u0301 \ud800 \ue000 \x00".split(" "))
+    "Dr. St. No. 1/2 $5 -3 £1.50 5:30 2024-01-31 0000-00-00 1/2/2003 10% 3rd 90s IV Henry U.S. a.m. @ & # http://a.b/c "
+    "x@y.zz . , ' \" \n "
+    "- — ½ ☕ π 中 É ß Ⅷ ٣ 1e9 C++ 007 'n' 6'2\" [ ) 20k 5km 1/2km 1,000 1,00 3.14.15 MP3 iPhone NASA "
+    "qzx Mc O' \u0301 \ud800 \ue000 \x00".split(" "))
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.text(max_size=80) | st.lists(FRAGMENTS, max_size=12).map(" ".join) | st.lists(FRAGMENTS, max_size=12).map("".join))
+@given(st.text(max_size=80) | st.builds(str.join, st.sampled_from(["", " "]), st.lists(FRAGMENTS, max_size=12)))
 def test_any_text_gives_phonemes_or_value_error(text):
     try:
         codes = quiet(text)
     except ValueError:
         return
     assert_well_formed(codes)
+
+
+def test_no_character_spoils_a_text():
+    for code in [0xB5, 0x1F7, 0xA7AE, *range(0x20, 0x20000, 41)]:
+        assert_well_formed(quiet(f"go {chr(code)} now{chr(code)}"))
 
 
 @settings(max_examples=100, deadline=None)
@@ -89,16 +100,19 @@ def test_every_digit_is_read(number):
     assert re.fullmatch("[a-z ]+", " ".join(words))
 
 
-@pytest.mark.parametrize("unit", ["a", "a.", "1", "1,", "1/", "-", "a@", "'", "www.", "A", "x ", "1 ", ". ", "é", "\u0301\u0327", "$", "Q.", "a\n", "I "])
+@pytest.mark.parametrize(
+    "unit", ["a", "a.", "1", "1,", "1/", "-", "a@", "'", "www.", "A", "x ", "1 ", ". ", "é", "\u0301", "$", "a\n"])
 def test_time_is_linear(unit):
     def seconds(length):
         text = "go " + unit * (length // len(unit))
-        start = time.process_time()
-        quiet(text)
-        return time.process_time() - start
+        best = float("inf")
+        for _ in range(3):  # the best of three: other work on the machine only adds
+            start = time.process_time()
+            quiet(text)
+            best = min(best, time.process_time() - start)
+        return best
 
-    seconds(1_000)  # what is loaded and cached is not counted
-    assert seconds(16_000) < 0.05 + 4 * 2.5 * seconds(4_000)
+    assert seconds(10_000) < 0.05 + 5 * 2.5 * seconds(2_000)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -136,17 +150,17 @@ def test_normalize(sentence, normalized):
 
 def test_numbers_agree_with_arithmetic():
     """Reading the words of 0..9999 back gives the number."""
-    small = {word: value for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-        "eighteen nineteen".split())}
-    tens = {word: 10 * value for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+    ones = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+            "seventeen eighteen nineteen").split()
+    tens = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+    values = {word: value for value, word in enumerate(ones)} | {word: 10 * value for value, word in enumerate(tens, 2)}
     for number in [*range(0, 1100), *range(2100, 9999, 37)]:
         total = group = 0
         for word in english.normalize(f"{number:,} x").split()[:-1]:
             if word == "thousand":
                 total, group = 1000 * group, 0
             else:
-                group = 100 * group if word == "hundred" else group + (small | tens)[word]
+                group = 100 * group if word == "hundred" else group + values[word]
         assert total + group == number
 
 
@@ -157,6 +171,7 @@ def test_pronounce_by_each_source():
     assert english.pronounce("Zyxgrundle")
     assert english.pronounce("café") == english.pronounce("CAFÉ") == ["K", "AH0", "F", "EY1"]
     assert english.pronounce("F") == ["EH1", "F"]
+    assert len(english.pronounce("banana" * 2000)) > 6000
     assert english.pronounce("x" * 500) == ["EH1", "K", "S"] * 500
     with pytest.raises(ValueError, match="no letters"):
         english.pronounce("123")
@@ -166,7 +181,7 @@ def test_explain_shows_every_stage():
     (sentence,) = english.explain("I read 2 zyxgrundles, Mr. FBI.", {"mister": "M IH1 S T ER0"})
     assert sentence.normalized == "I read two zyxgrundles , mister F B I ."
     assert [word.source for word in sentence.words] == [
-        "dictionary", "context", "dictionary", "network", "pause", "custom", "letter", "letter", "letter", "pause"]
+        "dictionary", "context", "dictionary", "network", "pause", "custom", "letter", "letter", "dictionary", "pause"]
 
 
 def test_command_line(capsys, monkeypatch):
@@ -187,7 +202,8 @@ def test_custom_words_take_either_form_and_any_case(custom):
     assert english.pronounce("gnarf", custom) == ["N", "AA1", "F"]
 
 
-@pytest.mark.parametrize("word", ["Dr.", "C++", "NASA", "live", "the", "3M", "New York", "AT&T", "é", "42", "x@y.zz", "twelve"])
+@pytest.mark.parametrize(
+    "word", ["Dr.", "C++", "NASA", "live", "the", "3M", "New York", "AT&T", "é", "42", "x@y.zz", "twelve"])
 def test_custom_words_override_everything(word):
     codes = quiet(f"say {word} now" if word != "twelve" else "say 12 now", {word: "ZH ZH ZH"})
     assert codes[1:-1] == ["S", "EY1", "ZH", "ZH", "ZH", "N", "AW1"]
@@ -197,7 +213,8 @@ def test_custom_word_inside_a_word_is_left_alone():
     assert quiet("concatenate", {"cat": "ZH"}) == quiet("concatenate")
 
 
-@pytest.mark.parametrize("codes, named", [("HH AH L OW1", "AH"), (["pau"], "pau"), ("XX1 K", "XX1"), ("", "ARPAbet"), ([], "ARPAbet")])
+@pytest.mark.parametrize("codes, named", [
+    ("HH AH L OW1", "'AH'"), (["pau"], "'pau'"), ("XX1 K", r"\['XX1'\]"), ("", "empty"), ([], "empty")])
 def test_bad_custom_codes_are_named(codes, named):
     with pytest.raises(ValueError, match=named):
         english.text_to_phonemes("hello", {"hello": codes})
@@ -222,3 +239,9 @@ def test_text_must_be_a_string():
 
 def test_vocabulary():
     assert len(english.PHONEMES) == 69 and english.PAUSE not in english.PHONEMES
+
+
+def test_sentences_without_words_are_left_out_and_the_rest_is_joined():
+    yes, no = "pau Y EH1 S pau".split(), "pau N OW1 pau".split()
+    assert english.sentences_to_phonemes("Yes. ... No!") == [yes, no]
+    assert english.text_to_phonemes("Yes. ... No!") == yes + no[1:]
