@@ -22,7 +22,6 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 from tqdm.auto import tqdm
 
 import lj_speech
@@ -45,10 +44,9 @@ class Discriminator(nn.Module):
         super().__init__()
         sizes, strides = itertools.pairwise((1, *channels)), ((1, 2), (2, 2), (2, 2), (1, 1))
         self.hidden = nn.ModuleList(
-            spectral_norm(nn.Conv2d(*size, kernel_size=5, stride=stride, padding=2))
-            for size, stride in zip(sizes, strides)
+            nn.Conv2d(*size, kernel_size=5, stride=stride, padding=2) for size, stride in zip(sizes, strides)
         )
-        self.judge = spectral_norm(nn.Conv2d(channels[-1], 1, kernel_size=3, padding=1))
+        self.judge = nn.Conv2d(channels[-1], 1, kernel_size=3, padding=1)
 
     def forward(self, crops: Tensor) -> Judgement:
         x, features = crops.unsqueeze(1), []
@@ -76,7 +74,7 @@ def decoder_loss(model: tts.AcousticModel, batch: tts.Batch, opponent: tts.Stage
     """Lets the discriminator take its step on this batch, then judges by it."""
     prediction = model(batch)
     real, predicted = random_crops(batch, batch.mels, prediction.mels)
-    opponent.train((real, predicted.detach()), discriminator_loss)
+    judging = opponent.train((real, predicted.detach()), discriminator_loss)["loss"]
     discriminator = opponent.model.requires_grad_(False)
     fake = discriminator(predicted)
     with torch.no_grad():
@@ -86,7 +84,8 @@ def decoder_loss(model: tts.AcousticModel, batch: tts.Batch, opponent: tts.Stage
     matching = torch.stack([F.l1_loss(a, b) for a, b in zip(fake.features, genuine.features)]).mean()
     losses = tts.spectrogram_loss(prediction, batch)
     loss = losses["loss"] + ADVERSARIAL_WEIGHT * adversarial + FEATURE_WEIGHT * matching
-    return {**losses, "loss": loss, "adversarial": adversarial, "feature_matching": matching}
+    others = {"adversarial": adversarial, "feature_matching": matching, "discriminator": judging}
+    return {**losses, "loss": loss, **others}
 
 
 def endless(loader: Iterable[tts.Batch]) -> Iterator[tts.Batch]:

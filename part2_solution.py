@@ -44,7 +44,7 @@ import lj_speech
 from lj_speech import MEL_SCALE_BINS, SPECTROGRAMS_MAX, SPECTROGRAMS_MEAN, SPECTROGRAMS_MIN, SPECTROGRAMS_STD
 
 CHECKPOINT_PATH = pathlib.Path("TTS.pth")
-CHECKPOINT_MD5 = ""
+CHECKPOINT_MD5 = "1925b6f47cc33e1c9b5837363bf51929"
 CHECKPOINT_LINK = ""  # a Google Drive address, filled in by whoever publishes a copy
 
 # -------- Configuration ----------------------------------------------------------------------------------------------
@@ -732,8 +732,10 @@ def train_tts(
         model = train_spectrograms(model, datasets, num_epochs, config, run)
     alignments = [dataset.alignments for dataset in datasets]
     if durations_root is not None:
-        held_out = {alignment.text for alignment in alignments[1]}
-        alignments[0] = [item for item in lj_speech.get_alignments(durations_root) if item.text not in held_out]
+        held_out, limit = {alignment.text for alignment in alignments[1]}, model_config.max_phonemes
+        more = [item for item in lj_speech.get_alignments(durations_root) if item.text not in held_out]
+        alignments[0] = [item for item in more if len(item.codes) <= limit]
+        print(f"durations: {len(more) - len(alignments[0])} utterances of over {limit} phonemes are left out")
     model = train_durations(model, alignments, config.duration_epochs or num_epochs, config, run)
     save_checkpoint(model, pathlib.Path(checkpoint_path), settings)
     run.state_path.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import write_dataset
+from conftest import write_dataset, write_utterance
 from test_lj_speech import Hostile
 from test_model import SMALL
 
@@ -188,8 +188,11 @@ def test_durations_learn_from_more_alignments_than_spectrograms(dataset_root, tm
     more = write_dataset(tmp_path / "more", 20)
     for path in more.glob("*.npy"):
         path.unlink()
+    write_utterance(more, "LJ999", ["AA1", "B"] * 20, [3] * 40)
     train(dataset_root, tmp_path, 1, durations_root=more)
-    assert "19 utterances" in capsys.readouterr().out, "20 less the one held out"
+    output = capsys.readouterr().out
+    assert "19 utterances in" in output, "21 less the one held out and the one that is too long to be encoded"
+    assert "1 utterances of over 8 phonemes are left out" in output
 
 
 # -------- Bad input --------------------------------------------------------------------------------------------------
