@@ -8,7 +8,7 @@ OUT ?= demo.wav
 BIN := .venv/bin
 export TEXT OUT
 
-.PHONY: demo test lint clean
+.PHONY: demo test
 
 demo: .venv/installed
 	$(BIN)/python part2_solution.py say "$$TEXT" --out "$$OUT"
