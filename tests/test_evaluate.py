@@ -227,3 +227,16 @@ def test_held_out_samples_are_the_validation_part(dataset_root):
 def test_missing_tool_says_how_to_get_it():
     with pytest.raises(ModuleNotFoundError, match="pip install -r requirements-eval.txt"):
         evaluate.tool("a_package_that_nobody_has")
+
+
+def test_two_results_are_compared_on_the_sentences_they_share():
+    import compare
+
+    def scored(text, mos, word_errors):
+        return {"text": text, "mos": mos, "word_errors": word_errors, "n_words": 5}
+
+    before = [scored("a", 3.0, 1), scored("b", 2.0, 0), scored("only here", 1.0, 5)]
+    after = [scored("b", 2.6, 2), scored("a", 3.2, 0)]
+    row = compare.compare(compare.shared_utterances(before, after))
+    assert (row["n"], row["words"], row["words wrong"]) == (2, 10, "1 -> 2")
+    assert (row["MOS"], row["difference"]) == ("2.50 -> 2.90", "+0.40 ± 0.39")

@@ -1,0 +1,49 @@
+"""Is one voice better than another? Compares the sentences that two results of `evaluate.py --json` share, in pairs.
+
+    python benchmarks/compare.py report/eval-run1.json report/eval-run1b.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import pathlib
+import statistics
+
+import evaluate
+
+
+def shared_utterances(first: list[dict], second: list[dict]) -> list[tuple[dict, dict]]:
+    by_text = {utterance["text"]: utterance for utterance in second}
+    return [(one, by_text[one["text"]]) for one in first if one["text"] in by_text and "mos" in one]
+
+
+def compare(pairs: list[tuple[dict, dict]]) -> dict:
+    """One row: words wrong and MOS of both, and the mean difference of MOS with its 95 % confidence."""
+    differences = [after["mos"] - before["mos"] for before, after in pairs]
+    margin = 1.96 * statistics.stdev(differences) / math.sqrt(len(pairs)) if len(pairs) > 1 else math.nan
+    wrong = [sum(pair[side]["word_errors"] for pair in pairs) for side in (0, 1)]
+    mos = [statistics.mean(pair[side]["mos"] for pair in pairs) for side in (0, 1)]
+    return {
+        "n": len(pairs),
+        "words": sum(before["n_words"] for before, _ in pairs),
+        "words wrong": f"{wrong[0]} -> {wrong[1]}",
+        "MOS": f"{mos[0]:.2f} -> {mos[1]:.2f}",
+        "difference": f"{statistics.mean(differences):+.2f} ± {margin:.2f}",
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("before", type=pathlib.Path)
+    parser.add_argument("after", type=pathlib.Path)
+    options = parser.parse_args()
+    before, after = (json.loads(path.read_text())["utterances"] for path in (options.before, options.after))
+    shared = {kind: shared_utterances(before[kind], after[kind]) for kind in before if kind in after}
+    rows = [{"speech": kind, **compare(pairs)} for kind, pairs in shared.items() if pairs]
+    print(evaluate.markdown_table(rows))
+
+
+if __name__ == "__main__":
+    main()
