@@ -29,6 +29,7 @@ import os
 import pathlib
 import pickle
 import shutil
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import NamedTuple
@@ -890,6 +891,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for command in (say, train):
         command.add_argument("--checkpoint", type=pathlib.Path, default=CHECKPOINT_PATH)
     options = parser.parse_args(arguments)
+    warnings.formatwarning = lambda message, *_: f"{message}\n"  # for users, not for programmers
     try:
         options.run(options)
     except (ValueError, FileNotFoundError) as error:
@@ -899,6 +901,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run_say(options: argparse.Namespace) -> None:
     import soundfile
 
+    if options.out.suffix[1:].upper() not in soundfile.available_formats() or not options.out.parent.is_dir():
+        raise ValueError(f"cannot write {options.out}: give a .wav or .flac in a folder that exists")
     audio = TextToSpeechSynthesizer(options.checkpoint).synthesize_from_text(options.text)
     soundfile.write(options.out, audio[0].numpy(), lj_speech.SAMPLING_RATE)
     print(f"{options.out}: {audio.shape[1] / lj_speech.SAMPLING_RATE:.1f} s of speech")

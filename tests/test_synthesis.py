@@ -152,6 +152,13 @@ def test_command_line_trains(dataset_root, tmp_path):
     assert tts.load_checkpoint(checkpoint).config.width == 256
 
 
+@pytest.mark.parametrize("out", ["nowhere/x.wav", "x.txt", "x"])
+def test_command_line_checks_where_it_writes(tmp_path, out, capsys):
+    with pytest.raises(SystemExit):
+        tts.main(["say", "Hello.", "--out", str(tmp_path / out)])
+    assert "cannot write" in capsys.readouterr().err
+
+
 def test_command_line_says_what_is_wrong(tmp_path):
     result = run("say", "Hello", "--checkpoint", str(tmp_path / "none.pth"))
     assert result.returncode == 1 and "there is no checkpoint" in result.stderr and "Traceback" not in result.stderr
