@@ -19,7 +19,7 @@ test: .venv/installed-dev
 
 .venv/bin/python:
 	@echo "Making a virtual environment in .venv"
-	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "This needs Python 3.10 or newer with venv (Debian: apt-get install python3-venv)"; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "This needs Python 3.11 or newer with venv (Debian: apt-get install python3-venv)"; exit 1; }
 
 .venv/installed: requirements.txt | .venv/bin/python
 	@echo "Installing requirements.txt into .venv (a minute or a few, once)"
