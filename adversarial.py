@@ -130,8 +130,9 @@ def finetune(
             for name, value in losses.items():
                 writer.add_scalar(f"adversarial/{name}", float(value), stage.step)
     writer.close()
-    training = {"adversarial_steps": n_steps, "adversarial": asdict(config)}
-    tts.save_checkpoint(stage.average, out, tts.read_saved(checkpoint_path, "")["training"] | training)
+    training = tts.read_saved(checkpoint_path, "")["training"]
+    passes = [*training.get("adversarial", []), {"n_steps": n_steps, **asdict(config)}]
+    tts.save_checkpoint(stage.average, out, training | {"adversarial": passes})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -45,7 +45,7 @@ import lj_speech
 from lj_speech import MEL_SCALE_BINS, SPECTROGRAMS_MAX, SPECTROGRAMS_MEAN, SPECTROGRAMS_MIN, SPECTROGRAMS_STD
 
 CHECKPOINT_PATH = pathlib.Path("TTS.pth")
-CHECKPOINT_MD5 = "1925b6f47cc33e1c9b5837363bf51929"
+CHECKPOINT_MD5 = "ddac0bffd5a1f9f2002910fecec48de5"
 CHECKPOINT_LINK = ""  # a Google Drive address, filled in by whoever publishes a copy
 
 # -------- Configuration ----------------------------------------------------------------------------------------------
