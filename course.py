@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import pathlib
@@ -18,9 +17,10 @@ import numpy as np
 
 import lj_speech
 import part2_solution
+from lj_speech import FRAME_MILLISECONDS
+from part2_solution import checksum
 
 DATASET_DRIVE_ID = "12jELyw8AZTyahMFibXd3yiPAnqnFf9eS"  # LJ-Speech-aligned, as published for the course
-FRAME_MILLISECONDS = 1000 * lj_speech.STFT_HOP_LENGTH / lj_speech.SAMPLING_RATE
 
 STAND_IN_SENTENCES = (
     "The kettle is boiling, and the cups are on the table.",
@@ -112,16 +112,12 @@ def find_checkpoint(folder: str | pathlib.Path = ".") -> pathlib.Path:
     path = pathlib.Path(folder, part2_solution.CHECKPOINT_PATH)
     shipped = path.with_name(f"{path.stem}-shipped{path.suffix}")
     for candidate in (path, shipped):
-        if candidate.is_file() and _md5(candidate) == md5:
+        if candidate.is_file() and checksum(candidate) == md5:
             return candidate
     if link:
         import gdown
 
         gdown.download(link, str(shipped), quiet=False, fuzzy=True)
-        if _md5(shipped) == md5:
+        if checksum(shipped) == md5:
             return shipped
     raise FileNotFoundError(f"{path.absolute()} has not the checksum {md5}: run `git checkout {path.name}`")
-
-
-def _md5(path: pathlib.Path) -> str:
-    return hashlib.md5(path.read_bytes()).hexdigest()

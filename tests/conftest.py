@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-import lj_speech
+from lj_speech import FRAME_MILLISECONDS as MILLISECONDS
 
 torch.set_num_threads(1)  # the networks of the tests are too small for more
 
-MILLISECONDS = 1000 * lj_speech.STFT_HOP_LENGTH / lj_speech.SAMPLING_RATE  # of one frame
 CODES = ["pau", "AA1", "AE0", "B", "IY1", "S", "T"]
 
 
