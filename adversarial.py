@@ -7,16 +7,22 @@ learns to tell real crops from predicted ones (least squares, arXiv 1611.04076),
 the spectrogram loss and by the discriminator's features (feature matching, arXiv 1606.03498). Encoder, σ and duration
 model stay as they are, and so do the statistics of the batch normalisation.
 
+What the training has recordings of, the voice knows nearly by heart, and says more sharply than what it will be asked
+to say. So the discriminator may also judge sentences without a recording, of which phonemes and durations are known
+(`--texts`). There the spectrogram loss has no target; blurred, the prediction has to stay what it was before, so that
+the words stay.
+
     python adversarial.py LJ-Speech-aligned --checkpoint TTS.pth --out TTS-sharp.pth --steps 420
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import itertools
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import NamedTuple
 
 import torch
@@ -30,11 +36,17 @@ import part2_solution as tts
 CROP_FRAMES = 96  # about a second: a few syllables
 ADVERSARIAL_WEIGHT, FEATURE_WEIGHT = 0.3, 0.5  # beside the spectrogram loss at 1
 LEARNING_RATE = 2e-4
+SAVE_EVERY = 100  # steps
 
 
 class Judgement(NamedTuple):
     scores: Tensor  # (B, 1, time, band), 1 = real
     features: list[Tensor]  # of the hidden layers
+
+
+class Batches(NamedTuple):
+    recorded: tts.Batch
+    texts: tts.Batch | None  # without spectrograms
 
 
 class Discriminator(nn.Module):
@@ -58,7 +70,7 @@ class Discriminator(nn.Module):
 
 def random_crops(batch: tts.Batch, *spectrograms: Tensor) -> list[Tensor]:
     """The same random CROP_FRAMES of each (B, T, M), from real frames where an utterance has so many."""
-    length = min(CROP_FRAMES, batch.mels.shape[1])
+    length = min(CROP_FRAMES, batch.frame_mask.shape[1])
     spans = (batch.frame_mask.sum(1) - length).clamp_min(0)
     starts = (torch.rand(len(spans), device=spans.device) * (spans + 1)).long()
     frames = (starts[:, None] + torch.arange(length, device=spans.device))[..., None]  # (B, length, 1)
@@ -70,28 +82,62 @@ def discriminator_loss(discriminator: Discriminator, crops: tuple[Tensor, Tensor
     return {"loss": (real - 1).square().mean() + predicted.square().mean()}
 
 
-def decoder_loss(model: tts.AcousticModel, batch: tts.Batch, opponent: tts.Stage) -> dict[str, Tensor]:
-    """Lets the discriminator take its step on this batch, then judges by it."""
-    prediction = model(batch)
-    real, predicted = random_crops(batch, batch.mels, prediction.mels)
-    judging = opponent.train((real, predicted.detach()), discriminator_loss)["loss"]
+def decoder_loss(model: tts.AcousticModel, batches: Batches, opponent: tts.Stage, before: tts.AcousticModel) -> dict:
+    """Lets the discriminator take its step on these batches, then judges by it."""
+    recorded, texts = batches
+    prediction = model(recorded)
+    losses = tts.spectrogram_loss(prediction, recorded)
+    real, predicted = random_crops(recorded, recorded.mels, prediction.mels)
+    invented = predicted[:0]
+    if texts is not None:
+        mels = model(texts).mels
+        (invented,) = random_crops(texts, mels)
+        with torch.no_grad():
+            known = before(texts).mels
+        losses["drift"] = tts.masked_mean((blurred(mels) - blurred(known)).abs(), texts.frame_mask)
+
+    judging = opponent.train((real, torch.cat([predicted, invented]).detach()), discriminator_loss)["loss"]
     discriminator = opponent.model.requires_grad_(False)
-    fake = discriminator(predicted)
     with torch.no_grad():
         genuine = discriminator(real)
+    fake, free = discriminator(predicted), discriminator(invented)
     discriminator.requires_grad_(True)
-    adversarial = (fake.scores - 1).square().mean()
+    adversarial = (torch.cat([fake.scores, free.scores]) - 1).square().mean()
     matching = torch.stack([F.l1_loss(a, b) for a, b in zip(fake.features, genuine.features)]).mean()
-    losses = tts.spectrogram_loss(prediction, batch)
-    loss = losses["loss"] + ADVERSARIAL_WEIGHT * adversarial + FEATURE_WEIGHT * matching
+    parts = losses["loss"] + losses.get("drift", 0), ADVERSARIAL_WEIGHT * adversarial, FEATURE_WEIGHT * matching
     others = {"adversarial": adversarial, "feature_matching": matching, "discriminator": judging}
-    return {**losses, "loss": loss, **others}
+    return {**losses, "loss": sum(parts), **others}
 
 
-def endless(loader: Iterable[tts.Batch]) -> Iterator[tts.Batch]:
-    for epoch in itertools.count():
+def blurred(mels: Tensor) -> Tensor:
+    """(B, T, M) -> (B, T, M): means of 5 frames x 5 bands."""
+    return F.avg_pool2d(mels.float(), kernel_size=5, stride=1, padding=2)
+
+
+def endless(loader: Iterable[tts.Batch], step: int) -> Iterator[tts.Batch]:
+    """The batches of epoch after epoch, from those of `step` on."""
+    for epoch in itertools.count(step // len(loader)):
         loader.batch_sampler.epoch = epoch
         yield from loader
+
+
+def make_batches(datasets: Sequence, texts_root: pathlib.Path | None, model_config: tts.ModelConfig,
+                 config: tts.TrainConfig, step: int) -> Iterator[Batches]:  # fmt: skip
+    """Half of each batch is recorded and half is text where there are texts; else all is recorded."""
+    if texts_root is not None:
+        config = replace(config, batch_size=max(1, config.batch_size // 2))
+    lengths = [[sum(alignment.durations) for alignment in dataset.alignments] for dataset in datasets]
+    recorded = endless(tts.make_loaders(datasets, lengths, model_config.vocabulary, config)[0], step)
+    if texts_root is None:
+        return (Batches(batch, None) for batch in recorded)
+    heard = {alignment.text for dataset in datasets for alignment in dataset.alignments}
+    alignments = [item for item in lj_speech.get_alignments(texts_root) if item.text not in heard]
+    alignments = [item for item in alignments if len(item.codes) <= model_config.max_phonemes]
+    alignments = [item for item in alignments if 0 < sum(item.durations) <= model_config.max_frames]
+    samples, lengths = [item.as_sample() for item in alignments], [sum(item.durations) for item in alignments]
+    texts = endless(tts.make_loaders([samples], [lengths], model_config.vocabulary, config)[0], step)
+    with_mask = (batch._replace(frame_mask=tts.length_mask(batch.durations.sum(1))) for batch in texts)
+    return (Batches(*pair) for pair in zip(recorded, with_mask))
 
 
 def train_mode(model: tts.AcousticModel) -> None:
@@ -104,35 +150,44 @@ def train_mode(model: tts.AcousticModel) -> None:
 
 def finetune(
     dataset_root: pathlib.Path, checkpoint_path: pathlib.Path, out: pathlib.Path, n_steps: int = 420,
-    config: tts.TrainConfig = tts.TrainConfig(batch_size=8, warmup_steps=50, ema_decay=0.99),
-    logdir: str | pathlib.Path = "runs/adversarial",
+    config: tts.TrainConfig = tts.TrainConfig(batch_size=8, ema_decay=0.99), *,
+    texts_root: pathlib.Path | None = None, logdir: str | pathlib.Path = "runs/adversarial",
 ) -> None:  # fmt: skip
     """Fine-tune the decoder of `checkpoint_path` for `n_steps` and write the averaged result to `out`.
 
+    texts_root      alignments without spectrograms (`prepare_data.py --no-audio`): sentences that only the
+                    discriminator judges
+
+    An interrupted run resumes from `logdir`.
     Raises FileNotFoundError or ValueError for a missing or unusable dataset or checkpoint.
     """
-    from torch.utils.tensorboard import SummaryWriter
-
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = tts.load_checkpoint(checkpoint_path).to(device)
+    before = tts.load_checkpoint(checkpoint_path).to(device).requires_grad_(False)
     datasets = lj_speech.get_dataset(dataset_root)
-    lengths = [[sum(alignment.durations) for alignment in dataset.alignments] for dataset in datasets]
-    loader, _ = tts.make_loaders(datasets, lengths, model.config.vocabulary, config)
+    source = {"checkpoint": tts.checksum(pathlib.Path(checkpoint_path)), "texts": str(texts_root)}
+    settings = {"n_steps": n_steps, **asdict(config), **source}
+    run = tts.Run(pathlib.Path(logdir), settings, resume=True)
     discriminator = Discriminator().to(device)
     opponent = tts.Stage(discriminator, [discriminator], LEARNING_RATE, n_steps, config)
+    model = copy.deepcopy(before)
     stage = tts.Stage(model, [model.decoder], LEARNING_RATE, n_steps, config)
-    writer = SummaryWriter(str(logdir))
+    if run.state is not None:
+        opponent.load_state_dict(run.state["opponent"])
+        stage.load_state_dict(run.state)
     train_mode(model)
-    for batch in itertools.islice(tqdm(endless(loader), total=n_steps, unit="step"), n_steps):
-        losses = stage.train(batch.to(device), lambda model, batch: decoder_loss(model, batch, opponent))
+    batches = make_batches(datasets, texts_root, model.config, config, stage.step)
+    compute_loss = lambda model, pair: decoder_loss(model, pair, opponent, before)  # noqa: E731
+    for _ in tqdm(range(stage.step, n_steps), initial=stage.step, total=n_steps, unit="step"):
+        pair = Batches(*(batch and batch.to(device) for batch in next(batches)))
+        losses = stage.train(pair, compute_loss)
         if stage.step % 10 == 0:
-            for name, value in losses.items():
-                writer.add_scalar(f"adversarial/{name}", float(value), stage.step)
-    writer.close()
+            run.log("adversarial", stage, losses)
+        if stage.step % SAVE_EVERY == 0:
+            run.save("adversarial", stage, opponent=opponent.state_dict())
     training = tts.read_saved(checkpoint_path, "")["training"]
-    passes = [*training.get("adversarial", []), {"n_steps": n_steps, **asdict(config)}]
-    tts.save_checkpoint(stage.average, out, training | {"adversarial": passes})
+    tts.save_checkpoint(stage.average, out, training | {"adversarial": [*training.get("adversarial", []), settings]})
+    run.state_path.unlink(missing_ok=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -143,10 +198,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=420)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--amp", default="auto", choices=["auto", "bf16", "fp16", "fp32"])
+    parser.add_argument("--texts", type=pathlib.Path, help="alignments without recordings to learn from too")
     parser.add_argument("--logdir", type=pathlib.Path, default="runs/adversarial")
     options = parser.parse_args(arguments)
-    config = tts.TrainConfig(batch_size=options.batch_size, amp=options.amp, warmup_steps=50, ema_decay=0.99)
-    finetune(options.dataset_root, options.checkpoint, options.out, options.steps, config, options.logdir)
+    config = tts.TrainConfig(batch_size=options.batch_size, amp=options.amp, ema_decay=0.99)
+    finetune(
+        options.dataset_root, options.checkpoint, options.out, options.steps, config,
+        texts_root=options.texts, logdir=options.logdir,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

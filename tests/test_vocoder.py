@@ -1,0 +1,210 @@
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import lj_speech
+import vocoder
+from lj_speech import SAMPLING_RATE, STFT_HOP_LENGTH
+
+TINY = vocoder.Config(width=16, n_blocks=2)
+
+
+def tiny_vocoder(seed: int = 0) -> vocoder.Vocoder:
+    torch.manual_seed(seed)
+    model = vocoder.Vocoder(TINY)
+    model.prior.copy_(torch.rand(vocoder.N_FREQUENCIES, 80) / 40)
+    return model.eval()
+
+
+def smooth_spectrograms(n_frames: int, batch: int = 1, seed: int = 1) -> torch.Tensor:
+    torch.manual_seed(seed)
+    return F.avg_pool1d(torch.randn(batch, 80, n_frames + 8) * 4, 9, 1) - 5
+
+
+def write_weights(path, model: vocoder.Vocoder):
+    config = {"width": TINY.width, "n_blocks": TINY.n_blocks}
+    weights = {name: tensor.half() for name, tensor in model.state_dict().items()}
+    torch.save({"config": config, "weights": weights, "training": {}}, path)
+    return path
+
+
+# -------- Sources ----------------------------------------------------------------------------------------------------
+
+
+def test_pulses_are_the_sum_of_cosines():
+    phase = torch.linspace(0, 3, 500, dtype=torch.float64)[None]
+    cycles = torch.full_like(phase, 900 / SAMPLING_RATE)  # eleven harmonics below 10 kHz
+    naive = sum(torch.cos(2 * math.pi * k * phase) for k in range(1, 12))
+    torch.testing.assert_close(vocoder.pulses(phase, cycles).double(), naive, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("place", [0.0, 1.0, 7.0])
+def test_the_top_of_a_pulse_is_finite(place):
+    phase, cycles = torch.tensor([[place]], dtype=torch.float64), torch.tensor([[0.01]], dtype=torch.float64)
+    assert vocoder.pulses(phase, cycles).item() == pytest.approx(45)  # 45 harmonics of 220.5 Hz
+
+
+def naive_phase(pitch: list[float], sample: int) -> float:
+    """Cycles since the first frame, pitch linear between frames: a sum in steps of a hundredth of a sample."""
+    total, step = 0.0, 0.01
+    for i in range(round(sample / step)):
+        place = (i + 0.5) * step / STFT_HOP_LENGTH
+        left = int(place)
+        total += step * (pitch[left] + (place - left) * (pitch[left + 1] - pitch[left])) / SAMPLING_RATE
+    return total
+
+
+def test_phases_are_the_integral_of_the_pitch():
+    model, pitch = tiny_vocoder(), [100.0, 150.0, 120.0, 300.0, 200.0, 210.0]
+    _, phases = model.pulse_frames(torch.tensor([pitch]), torch.tensor([0.25], dtype=torch.float64))
+    for frame in (0, 1, 4):
+        expected = 0.25 + naive_phase(pitch, frame * STFT_HOP_LENGTH)
+        assert phases[0, frame].item() == pytest.approx(expected % 1, abs=1e-5)
+
+
+def test_a_steady_pitch_has_its_harmonics():
+    model = tiny_vocoder()
+    pitch = torch.full((1, 40), 220.0)
+    spectra, _ = model.pulse_frames(pitch, torch.zeros(1, dtype=torch.float64))
+    audio = model.overlap_add(spectra * 256)[0, 1024:-1024]
+    spectrum = torch.fft.rfft(audio * torch.hann_window(len(audio))).abs() / (len(audio) / 4)  # a cosine of 1 has 1
+    resolution = SAMPLING_RATE / len(audio)
+    peaks = [float(spectrum[round(f / resolution) - 2 : round(f / resolution) + 3].max()) for f in (220, 440, 2200)]
+    assert 0.8 < min(peaks) and max(peaks) < 1.01  # a frequency between two lines has a little less
+    assert spectrum[round(330 / resolution)] < 0.01
+
+
+def test_noise_is_white_and_about_one():
+    spectra = tiny_vocoder().noise_frames(0, 400)
+    power = spectra.abs().square().mean(0)
+    assert power[1:-1].mean() == pytest.approx(1, abs=0.02) and power[1:-1].std() < 0.15
+
+
+# -------- Frames to samples ------------------------------------------------------------------------------------------
+
+
+def test_overlap_add_inverts_the_spectra():
+    torch.manual_seed(0)
+    model, audio = tiny_vocoder(), torch.randn(2, 256 * 9 + 1024)
+    rebuilt = model.overlap_add(model.spectra(audio))
+    torch.testing.assert_close(rebuilt[:, 64:-64], audio[:, 64:-64], atol=1e-4, rtol=1e-4)
+
+
+def test_fold_is_a_double_loop():
+    torch.manual_seed(0)
+    windows = torch.randn(2, 5, vocoder.FFT_SIZE)
+    naive = torch.zeros(2, 4 * STFT_HOP_LENGTH + vocoder.FFT_SIZE)
+    for row in range(2):
+        for t in range(5):
+            naive[row, t * STFT_HOP_LENGTH : t * STFT_HOP_LENGTH + vocoder.FFT_SIZE] += windows[row, t]
+    torch.testing.assert_close(vocoder.fold(windows), naive)
+
+
+def test_pitch_between_classes_is_found():
+    model, wanted = tiny_vocoder(), torch.tensor([[80.0, 123.4, 233.3, 401.0]])
+    cents = 1200 * (wanted[..., None] / model.pitches).log2()
+    found = model.decode_pitch(-0.5 * (cents / 25).square())
+    assert (1200 * (found / wanted).log2()).abs().max() < 2
+
+
+def test_of_two_possible_pitches_one_is_chosen():
+    model = tiny_vocoder()
+    logits = torch.full((1, 1, TINY.n_pitches), -9.0)
+    logits[..., 40], logits[..., 120] = 3.0, 2.9
+    assert model.decode_pitch(logits).item() == pytest.approx(model.pitches[40].item(), rel=1e-3)
+
+
+# -------- The whole --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7, 32, 1000])
+def test_streamed_is_whole(chunk):
+    model, spectrograms = tiny_vocoder(), smooth_spectrograms(90, batch=2)
+    pieces = list(model.stream(spectrograms, chunk))
+    assert [piece.shape[1] for piece in pieces[:-1]] == [256 * chunk] * (len(pieces) - 1)
+    whole = model(spectrograms)
+    assert whole.shape == (2, 256 * 90)
+    torch.testing.assert_close(torch.cat(pieces, 1), whole, atol=1e-3 * whole.abs().max().item(), rtol=0)
+
+
+def test_a_batch_is_its_items():
+    model, spectrograms = tiny_vocoder(), smooth_spectrograms(50, batch=3)
+    whole, items = model(spectrograms), torch.cat([model(item[None]) for item in spectrograms])
+    torch.testing.assert_close(whole, items, atol=1e-2 * whole.abs().max().item(), rtol=0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_gpu_is_cpu():
+    model, spectrograms = tiny_vocoder(), smooth_spectrograms(50)
+    on_cpu, on_gpu = model(spectrograms), model.cuda()(spectrograms.cuda()).cpu()
+    torch.testing.assert_close(on_cpu, on_gpu, atol=1e-2 * on_cpu.abs().max().item(), rtol=0)
+
+
+@pytest.mark.parametrize("n_frames", [1, 2, 3])
+def test_the_shortest_spectrograms(n_frames):
+    audio = tiny_vocoder()(smooth_spectrograms(n_frames))
+    assert audio.shape == (1, 256 * n_frames) and audio.isfinite().all()
+
+
+def test_extreme_spectrograms_give_finite_audio():
+    model = tiny_vocoder()
+    for value in (-1000.0, -11.52, 2.08, 1000.0):
+        assert model(torch.full((1, 80, 5), value)).isfinite().all()
+
+
+@pytest.mark.parametrize("shape", [(80, 5), (1, 79, 5), (1, 80, 0)])
+def test_other_shapes_are_refused(shape):
+    with pytest.raises(ValueError, match="expected"):
+        tiny_vocoder()(torch.zeros(shape))
+
+
+def test_the_network_sees_as_far_as_it_says():
+    model, spectrograms = tiny_vocoder(), smooth_spectrograms(60)
+    changed = spectrograms.clone()
+    changed[..., 30] += 1
+    before, after = (model.predict_filters(item).pitch_logits[0] for item in (spectrograms, changed))
+    moved = (before - after).abs().amax(1).nonzero()[:, 0]
+    assert moved.min() == 30 - TINY.context and moved.max() == 30 + TINY.context
+
+
+# -------- Weights and lj_speech.Vocoder ------------------------------------------------------------------------------
+
+
+def test_weights_come_back(tmp_path):
+    model = tiny_vocoder()
+    loaded = vocoder.load(write_weights(tmp_path / "vocoder.pth", model))
+    spectrograms = smooth_spectrograms(20)
+    assert not loaded.training and not any(parameter.requires_grad for parameter in loaded.parameters())
+    with torch.no_grad():
+        for name, tensor in loaded.state_dict().items():
+            torch.testing.assert_close(tensor, model.state_dict()[name], atol=1e-3, rtol=1e-3)
+    assert loaded(spectrograms).shape == (1, 256 * 20)
+
+
+def test_missing_and_broken_weights_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no vocoder weights"):
+        vocoder.load(tmp_path / "none.pth")
+    (tmp_path / "broken.pth").write_bytes(b"no")
+    with pytest.raises(ValueError, match="does not hold the weights"):
+        vocoder.load(tmp_path / "broken.pth")
+    torch.save({"config": {"width": 16, "n_blocks": 2}, "weights": {}}, tmp_path / "empty.pth")
+    with pytest.raises(ValueError, match="does not hold the weights"):
+        vocoder.load(tmp_path / "empty.pth")
+
+
+def test_it_is_a_choice_of_lj_speech(tmp_path):
+    path = write_weights(tmp_path / "vocoder.pth", tiny_vocoder())
+    speak = lj_speech.Vocoder("harmonic", path, device="cpu")
+    spectrograms = smooth_spectrograms(40, batch=2)
+    one = speak(spectrograms[0].numpy())
+    assert one.shape == (1, 256 * 40) and one.abs().max() <= 1
+    assert speak(spectrograms).shape == (2, 256 * 40)
+    torch.testing.assert_close(torch.cat(list(speak.stream(spectrograms[0], 16)), 1), one, atol=1e-3, rtol=0)
+    with pytest.raises(ValueError, match="NaN"):
+        speak(torch.full((80, 5), math.nan))
+    with pytest.raises(ValueError, match="NaN"):
+        list(speak.stream(torch.full((80, 5), math.nan)))
+    with pytest.raises(ValueError, match="chunk"):
+        list(speak.stream(spectrograms[0], 0))

@@ -1,0 +1,237 @@
+"""Our vocoder: spectrogram -> audio by a filtered voice source and noise, 100 times faster than real time on a CPU.
+
+    log-mel (B, 80, T) -> convolutional network, at the rate of the frames
+                       -> pitch (B, T), filter of the voice (B, T, F) complex, filter of the noise (B, T, F)
+    pitch -> pulse train -> its spectrum * filter of the voice ┐
+    white noise          -> its spectrum * filter of the noise ┴ + -> inverse STFT, overlap-add -> audio (B, 256 T)
+
+As in Vocos (arXiv 2306.00814), all the network's work is done 86 times a second and an inverse short-time Fourier
+transform makes samples of it. What is hard there is the phase, and it is not learned here: a pulse train of the right
+pitch has it (source-filter model: Fant 1960; with a network as the filter, arXiv 1904.12088; with harmonics plus
+noise, arXiv 2001.04643). The filters start from the amplitude that the mel bands say (as in arXiv 2406.08196), so the
+network learns a correction. A frame's pitch is one of 180 classes (as in arXiv 1802.06182): where a blurred spectrogram
+leaves several possible, one is chosen, where a regression would give their mean.
+
+Everything is a function of position: noise comes from a fixed table, and the phase of the pulses is a sum over frames.
+So a spectrogram spoken in chunks (`stream`) is the one spoken whole.
+
+Letters: B batch, M = 80 bands, T frames, F = 513 frequencies, S samples, K pitch classes, D width.
+"""
+
+from __future__ import annotations
+
+import math
+import pathlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lj_speech import MEL_SCALE_BINS, SAMPLING_RATE, SPECTROGRAMS_MEAN, SPECTROGRAMS_STD, STFT_HOP_LENGTH
+
+WEIGHTS_PATH = pathlib.Path(__file__).with_name("vocoder.pth")
+FFT_SIZE = 1024  # and length of the Hann window
+N_FREQUENCIES = FFT_SIZE // 2 + 1
+MARGIN = FFT_SIZE // (2 * STFT_HOP_LENGTH)  # frames on either side that overlap with a frame's first half
+HIGHEST_HARMONIC = 10000.0  # Hz; above, all is noise
+NOISE_LENGTH = 2**17  # samples after which the noise repeats: 6 seconds
+
+
+@dataclass(frozen=True)
+class Config:
+    width: int = 256
+    n_blocks: int = 6
+    kernel_size: int = 7  # frames: the network sees 21 to either side
+    expansion: int = 3  # of the width inside a block
+    lowest_pitch: float = 65.0  # Hz
+    pitch_step: float = 20.0  # cents from one class to the next
+    n_pitches: int = 180  # up to 515 Hz
+
+    @property
+    def context(self) -> int:
+        """Frames that the network sees on either side."""
+        return (1 + self.n_blocks) * (self.kernel_size // 2)
+
+
+class Filters(NamedTuple):
+    """What the network says of each frame."""
+
+    pitch_logits: Tensor  # (B, T, K)
+    voice: Tensor  # (B, T, F) complex
+    noise: Tensor  # (B, T, F) positive
+
+
+# -------- Network ----------------------------------------------------------------------------------------------------
+
+
+class Block(nn.Module):
+    """(B, T, D) -> (B, T, D): a ConvNeXt block (arXiv 2201.03545) in one dimension."""
+
+    def __init__(self, config: Config):
+        super().__init__()
+        width, inner, kernel = config.width, config.expansion * config.width, config.kernel_size
+        self.depthwise = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
+        self.norm = nn.LayerNorm(width)
+        self.expand, self.contract = nn.Linear(width, inner), nn.Linear(inner, width)
+        self.scale = nn.Parameter(torch.full((width,), 1 / config.n_blocks))
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed = self.norm(self.depthwise(x.mT).mT)
+        return x + self.scale * self.contract(F.gelu(self.expand(mixed)))
+
+
+class Vocoder(nn.Module):
+    """Log-mel spectrograms (B, 80, T) -> audio (B, 256 T); see `predict_filters`, `pulse_frames`, `render`.
+
+    `prior` (F, M) and `prior_offset` (F,) make log amplitudes of log-mel values; they belong to the weights.
+    """
+
+    def __init__(self, config: Config = Config()):
+        super().__init__()
+        self.config = config
+        self.register_buffer("prior", torch.zeros(N_FREQUENCIES, MEL_SCALE_BINS))
+        self.register_buffer("prior_offset", torch.zeros(N_FREQUENCIES))
+        generator = torch.Generator().manual_seed(0)
+        self.register_buffer("noise", torch.randn(NOISE_LENGTH, generator=generator), persistent=False)
+        self.register_buffer("window", torch.hann_window(FFT_SIZE), persistent=False)
+        classes = torch.arange(config.n_pitches) * config.pitch_step / 1200
+        self.register_buffer("pitches", config.lowest_pitch * 2**classes, persistent=False)
+        self.input = nn.Conv1d(MEL_SCALE_BINS, config.width, config.kernel_size, padding=config.kernel_size // 2)
+        self.input_norm = nn.LayerNorm(config.width)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_blocks))
+        self.output_norm = nn.LayerNorm(config.width)
+        self.pitch = nn.Linear(config.width, config.n_pitches)
+        self.correction = nn.Linear(config.width, 3 * N_FREQUENCIES)  # amplitude and phase of the voice, of the noise
+        nn.init.normal_(self.correction.weight, std=0.01)
+        nn.init.zeros_(self.correction.bias)
+
+    def predict_filters(self, spectrograms: Tensor) -> Filters:
+        """Log-mel (B, M, T) -> Filters."""
+        x = self.input((spectrograms - SPECTROGRAMS_MEAN) / SPECTROGRAMS_STD).mT  # (B, T, D)
+        x = self.input_norm(x)
+        for block in self.blocks:
+            x = block(x)
+        x = self.output_norm(x)
+        corrections = self.correction(x).float().unflatten(-1, (3, N_FREQUENCIES))
+        amplitude, phase, noise = corrections.unbind(-2)
+        prior = spectrograms.mT.float() @ self.prior.T + self.prior_offset
+        voice = torch.polar((prior + amplitude).clamp_max(6).exp(), phase)
+        return Filters(self.pitch(x).float(), voice, (prior + noise).clamp_max(6).exp())
+
+    def decode_pitch(self, logits: Tensor) -> Tensor:
+        """(B, T, K) -> (B, T) Hz: the mean around the likeliest class, which is finer than the classes."""
+        best = logits.argmax(-1, keepdim=True)
+        near = (torch.arange(logits.shape[-1], device=logits.device) - best).abs() <= 4
+        weights = logits.masked_fill(~near, -math.inf).softmax(-1)
+        return (weights @ self.pitches.log()[:, None]).squeeze(-1).exp()
+
+    # -------- Sources ------------------------------------------------------------------------------------------------
+
+    def pulse_frames(self, pitch: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
+        """Spectra of the pulse train: pitch (B, T + 2 MARGIN) in Hz -> (B, T, F) complex, and the phase at each frame.
+
+        `phase` (B,), float64, in cycles, is that at the centre of the first of these frames.
+        """
+        cycles = pitch.double() / SAMPLING_RATE  # a sample
+        advance = (cycles[:, 1:] + cycles[:, :-1]) * (STFT_HOP_LENGTH / 2)  # to the next frame, linearly
+        phases = (phase[:, None] + F.pad(advance.cumsum(1), (1, 0))) % 1
+        k = torch.arange(STFT_HOP_LENGTH, device=pitch.device)
+        slope = torch.diff(cycles, dim=1)[..., None] / STFT_HOP_LENGTH
+        within = cycles[:, :-1, None] * k + slope * (k * k / 2)
+        samples = (phases[:, :-1, None] + within).flatten(1)
+        rates = (cycles[:, :-1, None] + slope * k).flatten(1)
+        return self.spectra(pulses(samples, rates)) / (FFT_SIZE / 4), phases
+
+    def noise_frames(self, first: int, n_frames: int) -> Tensor:
+        """Spectra (T, F) of the noise around the frames first, first + 1, ...; about 1 in size."""
+        start = (first - MARGIN) * STFT_HOP_LENGTH
+        n_samples = (n_frames - 1) * STFT_HOP_LENGTH + FFT_SIZE
+        places = torch.arange(start, start + n_samples, device=self.noise.device) % NOISE_LENGTH
+        return self.spectra(self.noise[places]) / self.window.square().sum().sqrt()
+
+    def spectra(self, samples: Tensor) -> Tensor:
+        """(..., S) -> (..., T, F): of windows that begin every hop, T = (S - FFT_SIZE) / hop + 1."""
+        return torch.fft.rfft(samples.unfold(-1, FFT_SIZE, STFT_HOP_LENGTH) * self.window)
+
+    # -------- Synthesis ----------------------------------------------------------------------------------------------
+
+    def overlap_add(self, spectra: Tensor) -> Tensor:
+        """(B, T, F) -> (B, (T - 1) 256 + 1024): least-squares inverse STFT (Griffin and Lim 1984) with its margins."""
+        windows = torch.fft.irfft(spectra) * self.window
+        norm = self.window.square().expand(1, windows.shape[1], -1)
+        summed, norm = (fold(frames) for frames in (windows, norm))
+        return summed / norm.clamp_min(1e-3)
+
+    def render(self, filters: Filters, pulse_spectra: Tensor, noise_spectra: Tensor) -> Tensor:
+        """Filters of T frames and the spectra of both sources -> audio as `overlap_add`."""
+        return self.overlap_add(filters.voice * pulse_spectra + filters.noise * noise_spectra)
+
+    def forward(self, spectrograms: Tensor) -> Tensor:
+        """Log-mel spectrograms (B, 80, T), natural log, not normalised -> audio (B, 256 T)."""
+        return torch.cat(list(self.stream(spectrograms, spectrograms.shape[-1])), dim=1)
+
+    def stream(self, spectrograms: Tensor, chunk: int = 32) -> Iterator[Tensor]:
+        """As `forward`, yielded in pieces (B, 256 n) of at most `chunk` frames, each as soon as it is ready."""
+        if spectrograms.dim() != 3 or spectrograms.shape[1] != MEL_SCALE_BINS or spectrograms.shape[2] == 0:
+            raise ValueError(f"expected (B, {MEL_SCALE_BINS}, T) with T > 0, got {tuple(spectrograms.shape)}")
+        if chunk < 1:
+            raise ValueError(f"chunk is {chunk}: give at least 1 frame")
+        n_frames = spectrograms.shape[2]
+        phase = torch.zeros(len(spectrograms), dtype=torch.float64, device=spectrograms.device)
+        for begin in range(0, n_frames, chunk):
+            end = min(begin + chunk, n_frames)
+            # Frames that sound between `begin` and `end`, those whose pitch they need, those that the network needs.
+            first, last = max(begin - 1, 0), min(end + 2, n_frames)
+            seen = max(first - MARGIN - self.config.context, 0), min(last + MARGIN + self.config.context, n_frames)
+            filters = self.predict_filters(spectrograms[..., slice(*seen)])
+            inside = slice(first - seen[0], last - seen[0])
+            wanted = torch.arange(first - MARGIN, last + MARGIN, device=spectrograms.device).clamp(0, n_frames - 1)
+            pitch = self.decode_pitch(filters.pitch_logits)[:, wanted - seen[0]]
+            pulse_spectra, phases = self.pulse_frames(pitch, phase)
+            audio = self.render(
+                Filters(*(part[:, inside] for part in filters)), pulse_spectra, self.noise_frames(first, last - first)
+            )
+            start = (begin - first + MARGIN) * STFT_HOP_LENGTH
+            yield audio[:, start : start + (end - begin) * STFT_HOP_LENGTH]
+            phase = phases[:, end - 1 - first]  # at the first frame of the next chunk's `wanted`
+
+
+def fold(windows: Tensor) -> Tensor:
+    """(B, T, FFT_SIZE) windows, one every hop -> their sum (B, (T - 1) hop + FFT_SIZE)."""
+    length = (windows.shape[1] - 1) * STFT_HOP_LENGTH + FFT_SIZE
+    return F.fold(windows.mT, (1, length), (1, FFT_SIZE), stride=(1, STFT_HOP_LENGTH))[:, 0, 0]
+
+
+def pulses(phase: Tensor, cycles: Tensor) -> Tensor:
+    """Cosines of all harmonics up to HIGHEST_HARMONIC, each of amplitude 1: phase (B, S) and cycles a sample -> (B, S).
+
+    The sum of cos(2 pi k x) for k = 1..n is (sin((2 n + 1) pi x) / sin(pi x) - 1) / 2 (Dirichlet's kernel).
+    """
+    n_harmonics = (HIGHEST_HARMONIC / SAMPLING_RATE / cycles).floor()
+    x = ((phase + 0.5) % 1 - 0.5) * math.pi
+    below = x.sin()
+    kernel = ((2 * n_harmonics + 1) * x).sin() / torch.where(below.abs() < 1e-7, 1.0, below)
+    return ((torch.where(below.abs() < 1e-7, 2 * n_harmonics + 1, kernel) - 1) / 2).float()
+
+
+# -------- Weights ----------------------------------------------------------------------------------------------------
+
+
+def load(path: str | pathlib.Path | None = None, device: str | torch.device = "cpu") -> Vocoder:
+    """The vocoder in evaluation mode, with the weights that `train_vocoder.py` wrote to `path` (`vocoder.pth`).
+
+    Raises FileNotFoundError where there is no file, ValueError where it is not such a file.
+    """
+    path, advice = pathlib.Path(path or WEIGHTS_PATH), "`git checkout vocoder.pth`, or train with train_vocoder.py"
+    if not path.is_file():
+        raise FileNotFoundError(f"there are no vocoder weights at {path.resolve()}: {advice}")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        model = Vocoder(Config(**checkpoint["config"]))
+        model.load_state_dict({name: tensor.float() for name, tensor in checkpoint["weights"].items()})
+    except Exception as error:  # a broken file can raise anything
+        raise ValueError(f"{path} does not hold the weights of this vocoder ({error!r:.80}): {advice}") from error
+    return model.eval().requires_grad_(False).to(device)
