@@ -106,7 +106,7 @@ def analyse(path: pathlib.Path, predicted: Sequence[pathlib.Path]) -> Recording 
     spectrograms = [real, *(np.load(file) for file in files if file.exists())]
     for spectrogram in spectrograms:
         if spectrogram.shape != real.shape:
-            raise ValueError(f"{path.stem}: predicted is {spectrogram.shape}, the recording {real.shape}: predict again")
+            raise ValueError(f"{path.stem}: {spectrogram.shape} is predicted, {real.shape} recorded: predict again")
     samples = (audio * 32767).round().astype(np.int16), (phase % 1 * 65536).astype(np.uint16)
     stored = [spectrogram.astype(np.float16) for spectrogram in spectrograms]
     return Recording(path.stem, *samples, pitch.astype(np.float32), voiced, stored)
@@ -326,7 +326,8 @@ def train(
     set_prior(model)
     model, discriminators = model.to(device), Discriminators().to(device)
     stage = tts.Stage(model, [model], config.learning_rate, n_steps, config)
-    opponent = tts.Stage(discriminators, [discriminators], config.learning_rate, max(1, n_steps - adversarial_from), config)
+    n_judged = max(1, n_steps - adversarial_from)
+    opponent = tts.Stage(discriminators, [discriminators], config.learning_rate, n_judged, config)
     if run.state is not None:
         opponent.load_state_dict(run.state["opponent"])
         stage.load_state_dict(run.state)
