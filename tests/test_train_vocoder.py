@@ -6,13 +6,13 @@ import torchaudio
 pytest.importorskip("soundfile")
 import soundfile  # noqa: E402
 
-import part2_solution as tts  # noqa: E402
 import prepare_data  # noqa: E402
 import train_vocoder  # noqa: E402
 import vocoder  # noqa: E402
 from lj_speech import SAMPLING_RATE, STFT_HOP_LENGTH  # noqa: E402
+from training import Stage, StepConfig  # noqa: E402
 
-QUICK = tts.TrainConfig(batch_size=2, learning_rate=1e-3, warmup_steps=2, ema_decay=0.5)
+QUICK = StepConfig(batch_size=2, learning_rate=1e-3, warmup_steps=2, ema_decay=0.5)
 TINY = vocoder.Config(width=16, n_blocks=1)
 
 
@@ -99,7 +99,7 @@ def test_crops_belong_together(recordings):
 def test_every_parameter_gets_a_gradient(recordings):
     model = tiny_vocoder()
     discriminators = train_vocoder.Discriminators((2, 2, 2, 2))
-    opponent = tts.Stage(discriminators, [discriminators], 1e-3, 10, QUICK)
+    opponent = Stage(discriminators, [discriminators], 1e-3, 10, QUICK)
     losses = train_vocoder.vocoder_loss(model, crops_of(recordings), opponent)
     losses["loss"].backward()
     for name, parameter in model.named_parameters():
@@ -111,7 +111,7 @@ def test_losses_are_zero_for_the_recording_itself_and_fall_in_training(recording
     crops = crops_of(recordings)
     assert all(float(loss) == 0 for loss in train_vocoder.spectral_losses(crops.audio, crops.audio).values())
     model = tiny_vocoder()
-    stage = tts.Stage(model, [model], 3e-3, 60, QUICK)
+    stage = Stage(model, [model], 3e-3, 60, QUICK)
     values = [
         float(stage.train(crops, lambda model, crops: train_vocoder.vocoder_loss(model, crops, None))["loss"])
         for _ in range(40)

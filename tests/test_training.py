@@ -1,5 +1,7 @@
 """Batching, the training loop, checkpoints and resume, on a tiny dataset that can be learned."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from test_model import SMALL
 
 import lj_speech
 import part2_solution as tts
+import training
 
 TINY = {**SMALL, "duration_width": 8}
 QUICK = tts.TrainConfig(batch_size=2, n_evaluations=2, log_every=1, learning_rate=3e-3, duration_learning_rate=1e-2)
@@ -84,7 +87,7 @@ def test_two_utterances_are_learned_by_heart(tmp_path):
 
 def test_learning_rate_rises_falls_and_ends_at_zero():
     config = tts.TrainConfig(warmup_steps=100, cooldown=0.2)
-    factors = [tts.learning_rate_factor(step, 1000, config) for step in range(1001)]
+    factors = [training.learning_rate_factor(step, 1000, config) for step in range(1001)]
     assert int(np.argmax(factors)) == 99 and max(factors) == pytest.approx(1)
     assert factors[399] == pytest.approx(0.5) and factors[1000] == 0
     assert np.all(np.diff(factors[:99]) > 0) and np.all(np.diff(factors[100:]) < 0)
@@ -103,10 +106,10 @@ def test_fp16_with_a_scaler_trains_on_the_gpu(dataset_root, tmp_path):
 
 
 def test_amp_is_chosen_by_the_device():
-    assert tts.choose_amp("auto", torch.device("cpu")) == torch.float32
-    assert tts.choose_amp("bf16", torch.device("cpu")) == torch.bfloat16
+    assert training.choose_amp("auto", torch.device("cpu")) == torch.float32
+    assert training.choose_amp("bf16", torch.device("cpu")) == torch.bfloat16
     with pytest.raises(ValueError, match="auto, bf16, fp16, fp32"):
-        tts.choose_amp("int8", torch.device("cpu"))
+        training.choose_amp("int8", torch.device("cpu"))
 
 
 def test_the_log_has_losses_pictures_and_audio(dataset_root, tmp_path):
@@ -163,7 +166,7 @@ def test_an_unfinished_run_of_other_settings_is_not_resumed(dataset_root, tmp_pa
 
 def test_a_failed_save_leaves_the_previous_file_whole(tmp_path, monkeypatch):
     path = tmp_path / "state.pth"
-    tts.save_atomically({"value": 1}, path)
+    training.save_atomically({"value": 1}, path)
 
     def fail_half_way(content, target):
         target.write_bytes(b"half")
@@ -171,14 +174,14 @@ def test_a_failed_save_leaves_the_previous_file_whole(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch, "save", fail_half_way)
     with pytest.raises(OSError):
-        tts.save_atomically({"value": 2}, path)
-    assert tts.read_saved(path, "") == {"value": 1}
+        training.save_atomically({"value": 2}, path)
+    assert training.read_saved(path, "") == {"value": 1}
 
 
 def test_the_published_checkpoint_is_copied_aside(dataset_root, tmp_path, monkeypatch):
     checkpoint = train(dataset_root, tmp_path, 1)
     content = checkpoint.read_bytes()
-    monkeypatch.setattr(tts, "CHECKPOINT_MD5", tts.hashlib.md5(content).hexdigest())
+    monkeypatch.setattr(tts, "CHECKPOINT_MD5", hashlib.md5(content).hexdigest())
     train(dataset_root, tmp_path, 2)
     assert checkpoint.read_bytes() != content
     assert (tmp_path / "a-shipped.pth").read_bytes() == content
