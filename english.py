@@ -39,7 +39,7 @@ CustomWords = Mapping[str, str | Sequence[str]]
 
 # word, then reading=codes; the first reading is used when the context says nothing.
 HETERONYMS = {word: dict(reading.split("=") for reading in readings.split(", ")) for word, readings in table("""
-read past=R EH1 D, verb=R IY1 D, noun=R IY1 D / live verb=L IH1 V, noun=L AY1 V / lives noun=L AY1 V Z, verb=L IH1 V Z
+read past=R EH1 D, verb=R IY1 D, noun=R IY1 D / live noun=L AY1 V, verb=L IH1 V / lives noun=L AY1 V Z, verb=L IH1 V Z
 lead noun=L IY1 D, metal=L EH1 D / wind noun=W IH1 N D, verb=W AY1 N D / winds noun=W IH1 N D Z, verb=W AY1 N D Z
 tear noun=T IH1 R, verb=T EH1 R / tears noun=T IH1 R Z, verb=T EH1 R Z / close noun=K L OW1 S, verb=K L OW1 Z
 use noun=Y UW1 S, verb=Y UW1 Z / uses noun=Y UW1 S IH0 Z, verb=Y UW1 Z IH0 Z / house noun=HH AW1 S, verb=HH AW1 Z
@@ -48,7 +48,10 @@ misuse noun=M IH0 S Y UW1 S, verb=M IH0 S Y UW1 Z / minute noun=M IH1 N AH0 T, t
 bow noun=B OW1, verb=B AW1 / row noun=R OW1 / sow verb=S OW1, noun=S AW1 / bass noun=B EY1 S, fish=B AE1 S
 dove noun=D AH1 V, past=D OW1 V / wound noun=W UW1 N D, past=W AW1 N D
 refuse verb=R IH0 F Y UW1 Z, noun=R EH1 F Y UW2 Z
-desert noun=D EH1 Z ER0 T, verb=D IH0 Z ER1 T / content adjective=K AH0 N T EH1 N T, noun=K AA1 N T EH0 N T
+excuses noun=IH0 K S K Y UW1 S IH0 Z, verb=IH0 K S K Y UW1 Z IH0 Z
+abuses noun=AH0 B Y UW1 S IH0 Z, verb=AH0 B Y UW1 Z IH0 Z
+desert noun=D EH1 Z ER0 T, verb=D IH0 Z ER1 T
+content noun=K AA1 N T EH0 N T, past=K AH0 N T EH1 N T, verb=K AH0 N T EH1 N T
 resume verb=R IH0 Z UW1 M, noun=R EH1 Z AH0 M EY2 / invalid adjective=IH2 N V AE1 L AH0 D, person=IH1 N V AH0 L AH0 D
 learned past=L ER1 N D, adjective=L ER1 N IH0 D / Polish nation=P OW1 L IH0 SH, verb=P AA1 L IH0 SH
 separate noun=S EH1 P R AH0 T, verb=S EH1 P ER0 EY2 T
@@ -56,12 +59,13 @@ separate noun=S EH1 P R AH0 T, verb=S EH1 P ER0 EY2 T
 STRESS_SHIFT = set("""
 record object present permit project contract contest conflict convict increase insult progress rebel subject suspect
 import conduct compound compact contrast convert decrease digest discharge discount escort extract protest refund reject
-survey torment transport commune confine incense produce perfect rewrite conserve defect combine
+survey torment transport commune confine incense produce perfect rewrite conserve defect combine console
 """.split())
 
 EXTRA_WORDS = table("""
 missus M IH1 S IH0 Z / miz M IH1 Z / etcetera EH2 T S EH1 T ER0 AH0 / café K AH0 F EY1 / résumé R EH1 Z AH0 M EY2
-résumés R EH1 Z AH0 M EY2 Z / brr B ER1 / hmm HH AH1 M / hm HH AH1 M / mm M / shh SH / sh SH / psst P S T / zzz Z
+résumés R EH1 Z AH0 M EY2 Z / pâté P AA0 T EY1 / brr B ER1
+hmm HH AH1 M / hm HH AH1 M / mm M / shh SH / sh SH / psst P S T / zzz Z
 covid K OW1 V IH0 D / emoji IH0 M OW1 JH IY0 / youtube Y UW1 T UW2 B / gigabyte G IH1 G AH0 B AY2 T / 'n AH0 N
 terabyte T EH1 R AH0 B AY2 T / fahrenheit F EH1 R AH0 N HH AY2 T / celsius S EH1 L S IY0 AH0 S / rupee R UW0 P IY1
 microgram M AY1 K R OW0 G R AE2 M / micrometer M AY1 K R OW0 M IY2 T ER0 / hashtag HH AE1 SH T AE2 G
@@ -90,7 +94,12 @@ particularly P ER0 T IH1 K Y AH0 L ER0 L IY0
 WEAK_FORMS = {"the": ("DH AH0", "DH IY0"), "to": ("T IH0", "T UW1"), "for": ("F ER0", "F AO1 R"),
               "with": ("W IH1 TH", "W IH1 DH")}
 DETERMINERS = set("a an the this that these those my your his her its our their no any some every each another".split())
-PREPOSITIONS = set("of in on at by for from with without under into about as than like near".split())
+PLURAL_DETERMINERS = set("these those many most some all few several both two three other".split())
+PREPOSITIONS = set("of in on at by for from with without under into about as than like near against".split())
+CONJUNCTIONS = set("when if because while until after before".split())
+ADVERBS = set("always often also ever never still even sometimes usually rarely seldom".split())
+SUBJECT_PRONOUNS = set("i you he she it we they".split())
+PLURAL_NOUNS = set("people men women children police".split())  # without "s"
 PRONOUN_OBJECTS = set("me him them it us you itself himself herself themselves myself yourself".split())
 BASE_VERB_CUES = set("""
 to will would can could should shall may might must do does did not never don't doesn't didn't won't can't couldn't
@@ -101,6 +110,10 @@ have has had having i've you've we've they've be been being is are was were am i
 it's she's get got
 """.split())
 PAST_CUES = set("yesterday ago last was were had did then when said".split())
+FISH_CUES = set("fish fishing caught catch lake river sea striped boat trout".split())
+TINY_THINGS = "detail|amount|particle|quantit|differ|descri|search|dose|portion|trace|fraction|vari|crack|grain|hole"
+# Before "lives" and a preposition: "many lives in danger", but "King lives in Rome".
+LIVES_CUES = set("many more most few several two three save saved lost lose own daily private human past other".split())
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -149,9 +162,10 @@ def _past_codes(codes: str) -> str:
 # at -er, -est, -ish and -y). Each: ending, what may stand in its place in the base word, codes added to the base
 SUFFIXES = [
     ("'s", ("",), _plural_codes), ("ies", ("y", "ie"), _plural_codes), ("es", ("", "e"), _plural_codes),
-    ("s", ("",), _plural_codes), ("ied", ("y",), _past_codes), ("ed", ("", "e"), _past_codes), *(
+    ("s", ("",), _plural_codes), ("ied", ("y",), _past_codes), ("ed", ("", "e"), _past_codes),
+    ("in'", ("ing",), lambda codes: codes.removesuffix("G")), *(
         (ending, replaced, lambda codes, added=added: f"{codes} {added}") for ending, replaced, added in [
-            ("ing", ("", "e"), "IH0 NG"), ("in'", ("ing",), ""), ("'ve", ("",), "AH0 V"), ("'ll", ("",), "AH0 L"),
+            ("ing", ("", "e"), "IH0 NG"), ("'ve", ("",), "AH0 V"), ("'ll", ("",), "AH0 L"),
             ("ly", ("",), "L IY0"), ("ness", ("",), "N AH0 S"), ("less", ("",), "L AH0 S"),
             ("ment", ("",), "M AH0 N T"), ("like", ("",), "L AY2 K")]),
 ]
@@ -166,7 +180,7 @@ def _from_suffix(word: str) -> str | None:
         doubled = (stem[:-1],) if len(stem) > 3 and stem[-1] == stem[-2] and ending in ("ed", "ing") else ()
         for base in (*(stem + replacement for replacement in replacements), *doubled):
             if len(base) > 2 and (codes := _known(base)):
-                return re.sub("NG $", "N", add(codes)) if ending == "in'" else add(codes)
+                return add(codes)
     return None
 
 
@@ -174,8 +188,8 @@ def _from_parts(word: str) -> str | None:
     """Two known words written as one, the second with secondary stress; the most even split wins."""
     for prefix, codes in PREFIXES.items():
         rest = word.removeprefix(prefix)
-        if rest != word and len(rest) > 3 and (rest in _lexicon() or (rest_codes := _from_suffix(rest))):
-            return f"{codes} {_lexicon().get(rest) or rest_codes}"
+        if rest != word and len(rest) > 3 and (rest_codes := _lexicon().get(rest) or _from_suffix(rest)):
+            return f"{codes} {rest_codes}"
     for cut in sorted(range(4, len(word) - 3), key=lambda cut: abs(2 * cut - len(word))):
         first, second = _lexicon().get(word[:cut]), _lexicon().get(word[cut:])
         if first and second:
@@ -185,8 +199,10 @@ def _from_parts(word: str) -> str | None:
 
 @lru_cache(maxsize=50_000)
 def _known(word: str) -> str | None:
-    """Codes of a lower-case word by dictionary and rules, or None."""
-    return _lexicon().get(word) or _from_suffix(word) or (_from_parts(word) if len(word) < 30 else None)
+    """Codes of a lower-case word by dictionary and rules, or None; rules only for words of a length that occurs."""
+    if (codes := _lexicon().get(word)) or len(word) > 30:
+        return codes
+    return _from_suffix(word) or _from_parts(word)
 
 
 @lru_cache(maxsize=50_000)
@@ -217,6 +233,25 @@ def _ascii_letters(word: str) -> str:
     return "".join(plain)
 
 
+def _from_accents(word: str) -> str | None:
+    """Codes of a lower-case word whose accents tell its sound ("piñata", "rosé", "déjà"), or None for any other."""
+    letters = re.sub("[^a-z]", "", _ascii_letters(word))
+    ending = re.search("[^aeiou](é|à)e?$", word)
+    if not letters or not ending and "ñ" not in word:
+        return None
+    variants = _variants(word) or _variants(letters) or [_known(letters) or _guess(letters)]
+    codes = variants[0]
+    if ending:
+        vowel = {"é": "EY", "à": "AA"}[ending[1]]
+        fitting = [variant for variant in variants if re.search(rf"{vowel}\d$", variant)]
+        codes = fitting[0] if fitting else re.sub(r" [A-Z]+\d$", "", codes).replace("1", "0") + f" {vowel}1"
+    nasals = re.findall("[nñ]", word)
+    if codes.split().count("N") == len(nasals):
+        following = iter(nasals)
+        codes = re.sub(r"\bN\b(?: Y)?", lambda match: "N Y" if next(following) == "ñ" else match[0], codes)
+    return codes
+
+
 @lru_cache(maxsize=50_000)
 def _reading(word: str) -> tuple[str, str]:
     """(codes, where they are from) of one plain word without context."""
@@ -224,19 +259,20 @@ def _reading(word: str) -> tuple[str, str]:
         return _lexicon()[word.lower() + "."], "letter"
     if re.fullmatch("[A-Z]'s", word):
         return _plural_codes(_lexicon()[word[0].lower() + "."]), "letter"
-    lower = word.lower()
+    lower = unicodedata.normalize("NFC", word.lower())
+    if codes := _from_accents(lower):
+        return codes, "rule"
     plain = lower if lower in _lexicon() else _ascii_letters(lower)
     if codes := _lexicon().get(plain):
         return codes, "dictionary"
     if codes := _known(plain):
         return codes, "rule"
-    if plain.endswith("'s") and len(plain) > 3:
-        codes, source = _reading(plain[:-2])
-        return _plural_codes(codes), source
-    letters = re.sub("[^a-z]", "", plain)
+    owner = plain.removesuffix("'s")
+    letters = re.sub("[^a-z]", "", owner)
     if not letters:
         raise ValueError(f"no letters to pronounce in {word!r}")
-    return _guess(letters), "network"
+    codes = _known(owner) or _guess(letters)
+    return codes if owner == plain else _plural_codes(codes), "network"
 
 
 def _custom_codes(custom_words: CustomWords | None) -> dict[str, str]:
@@ -268,30 +304,47 @@ def pronounce(word: str, custom_words: CustomWords | None = None) -> list[str]:
 
 
 def _neighbours(words: Sequence[str], place: int) -> tuple[str, str, str]:
-    """The two words before and the one after; "" for a pause or an end."""
-    padded = ("", "", *words[max(0, place - 2):place + 2], "")
-    here = 2 + min(place, 2)
-    return padded[here - 2], padded[here - 1], padded[here + 1]
+    """The two words before, less an adverb such as "often", and the one after; "" for a pause or an end."""
+    before = ["", "", *words[max(0, place - 3):place]]
+    if before[-1] in ADVERBS or before[-1].endswith("ly"):
+        before.pop()
+    return before[-2], before[-1], words[place + 1] if place + 1 < len(words) else ""
 
 
-def _role(words: Sequence[str], place: int) -> str:
-    """ "verb", "noun" or "past" (after have and be): what the neighbours make of an ambiguous word."""
+def _nearby(words: Sequence[str], place: int) -> Sequence[str]:
+    return words[max(0, place - 12):place + 13]
+
+
+def _role(words: Sequence[str], place: int) -> str | None:
+    """ "verb", "noun", "past" (after have and be), or None: what the neighbours make of an ambiguous word."""
     earlier, before, after = _neighbours(words, place)
-    if before.endswith("ly") or before in ("always", "often", "also", "ever", "never", "still", "even"):
-        before, earlier = earlier, words[place - 3] if place > 2 else ""
-    objects = after in DETERMINERS or after in PRONOUN_OBJECTS
-    if before in PERFECT_CUES or (before == "not" and earlier in PERFECT_CUES):
+    if before in PERFECT_CUES or before == "not" and earlier in PERFECT_CUES:
         return "past"
-    if before in BASE_VERB_CUES or before.endswith("n't"):
+    if before in SUBJECT_PRONOUNS and earlier in ("have", "has", "had"):
+        return "past"
+    if before in BASE_VERB_CUES or before.endswith("n't") or before in ("he", "she", "it", "which", "there", "who"):
         return "verb"
     if before in DETERMINERS or before in PREPOSITIONS or before.endswith("'s"):
         return "noun"
-    if before in ("he", "she", "it", "which", "there"):
-        return "verb"
+    objects = after in DETERMINERS or after in PRONOUN_OBJECTS
     if before in ("and", "or", ""):
         return "verb" if objects else "noun"
-    subject = before.endswith("s") and earlier not in DETERMINERS
-    return "verb" if objects or (subject and after in PREPOSITIONS | {""}) else "noun"
+    if objects or words[place - 1] in ADVERBS:
+        return "verb"
+    return None if words[place].endswith("s") else _role_after_noun(earlier, before, after)
+
+
+def _role_after_noun(earlier: str, before: str, after: str) -> str | None:
+    """ "verb" if a plural noun does it ("Muscles contract"), "noun" in "a new record"; for words without "s"."""
+    plural = before in PLURAL_NOUNS or re.search("[^sui]s$", before)
+    if not plural:
+        return "noun" if earlier in DETERMINERS else None
+    if after in PERFECT_CUES or after == "of":
+        return "noun"
+    if earlier in PLURAL_DETERMINERS or earlier == "":
+        return "verb"
+    ends = after == "" or after in PREPOSITIONS or after in CONJUNCTIONS
+    return "verb" if ends and earlier not in DETERMINERS else None
 
 
 def _heteronym(words: Sequence[str], place: int) -> str | None:
@@ -299,7 +352,8 @@ def _heteronym(words: Sequence[str], place: int) -> str | None:
     word = words[place]
     if word in HETERONYMS:
         readings = HETERONYMS[word]
-        return readings.get(_special_role(words, place) or _role(words, place)) or next(iter(readings.values()))
+        role = _special_role(words, place) or _role(words, place)
+        return readings.get(role) or next(iter(readings.values()))
     if word in STRESS_SHIFT or word.endswith("s") and word[:-1] in STRESS_SHIFT:
         base = word if word in STRESS_SHIFT else word[:-1]
         codes = _stressed(base, "verb" if _role(words, place) == "verb" else "noun")
@@ -323,22 +377,24 @@ def _special_role(words: Sequence[str], place: int) -> str | None:
     word, (earlier, before, after) = words[place], _neighbours(words, place)
     if word == "read":
         return _tense_of_read(words, place)
+    if word in ("live", "lives") and (after in PREPOSITIONS or after in ("here", "there", "alone", "together")):
+        return _role_of_live(word, before)
     if word == "lead" and (before == "of" or re.match("(?:is|pipe|paint|poison|bullet|pencil)", after)):
         return "metal"
-    if word == "minute" and re.match("(?:detail|amount|particle|quantit|differ|descri|search|dose|portion)", after):
+    if word == "minute" and re.match(TINY_THINGS, after):
         return "tiny"
     if word == "close" and before in ("the", "a") and after in ("of", ""):
         return "verb"
     if word == "house" and before not in BASE_VERB_CUES:
         return "noun"
+    if word == "wind" and after in ("up", "down") and before not in DETERMINERS:
+        return "verb"
     if word == "winds" and after in ("up", "down", "through", "along", "around", "round", "uphill", "its", "the"):
         return "verb"
-    if word == "bow" and before == "a" and earlier in ("take", "takes", "took", "made", "with"):
+    if word == "bow" and (before == "a" and earlier in ("take", "takes", "took", "made", "with") or after == "down"):
         return "verb"
-    if word == "bass" and (after in ("fishing", "boat") or before in ("sea", "striped")):
+    if word == "bass" and not FISH_CUES.isdisjoint(_nearby(words, place)):
         return "fish"
-    if word == "live" and after in PREPOSITIONS | {"here", "there", "alone", "together"}:
-        return "noun" if before in PERFECT_CUES or before.endswith("ed") else "verb"
     if word == "dove" and before not in DETERMINERS and after in ("into", "in", "under", "off"):
         return "past"
     if word == "wound" and before not in DETERMINERS and after in ("up", "the", "around", "down", "its"):
@@ -351,13 +407,20 @@ def _special_role(words: Sequence[str], place: int) -> str | None:
 
 
 def _tense_of_read(words: Sequence[str], place: int) -> str:
-    before = words[place - 1] if place else ""
-    if before and before not in BASE_VERB_CUES and not before.endswith("n't"):
+    earlier, before, _ = _neighbours(words, place)
+    if before and before not in BASE_VERB_CUES and not before.endswith("n't") or _role(words, place) == "past":
         return "past"
-    if before in ("i", "you", "we", "they") and (place < 2 or words[place - 2] not in BASE_VERB_CUES):
-        past = any(word in PAST_CUES or word.endswith("ed") for word in words)
+    if before in SUBJECT_PRONOUNS and earlier not in BASE_VERB_CUES:
+        past = any(word in PAST_CUES or word.endswith("ed") for word in _nearby(words, place))
         return "past" if past else "verb"
     return "verb"
+
+
+def _role_of_live(word: str, before: str) -> str | None:
+    """The part of speech of "live" or "lives" where a place or company follows."""
+    if word == "live":
+        return "noun" if before in PERFECT_CUES or before.endswith("ed") else "verb"
+    return "verb" if before and before not in DETERMINERS | PREPOSITIONS | LIVES_CUES else None
 
 
 class Word(NamedTuple):
@@ -368,6 +431,13 @@ class Word(NamedTuple):
     source: str
 
 
+def _custom_reading(token: str, custom: Mapping[str, str]) -> str | None:
+    owner = token.removesuffix("'s")
+    if owner != token and owner in custom and token not in custom:
+        return _plural_codes(custom[owner])
+    return custom.get(token) or custom.get(token.lower())
+
+
 def pronounce_words(normalized: str, custom: Mapping[str, str]) -> list[Word]:
     """The words and pause marks of a normalised sentence with their codes; `custom` is checked already."""
     tokens = normalized.split()
@@ -376,8 +446,7 @@ def pronounce_words(normalized: str, custom: Mapping[str, str]) -> list[Word]:
     for place, token in enumerate(tokens):
         if token in ",.;:?!":
             words.append(Word(token, [PAUSE], "pause"))
-        elif codes := custom.get(token) or custom.get(token.lower()) or (
-                token.endswith("'s") and token[:-2] in custom and _plural_codes(custom[token[:-2]])):
+        elif codes := _custom_reading(token, custom):
             words.append(Word(token, codes.split(), "custom"))
         elif len(token) > 1 and (codes := _heteronym(lowered, place)):
             words.append(Word(token, codes.split(), "context"))

@@ -44,6 +44,7 @@ CHARACTERS = {
     **{mark: mark for mark in "²³–¢°£€¥₹₽₩₪"},
     "×": " times ", "÷": " divided by ", "±": " plus or minus ", "≈": " approximately ", "≠": " is not equal to ",
     "≤": " at most ", "≥": " at least ", "→": " arrow ", "§": " section ", "¶": " paragraph ", "ß": "ss", "ẞ": "SS",
+    "ı": "i", "İ": "I", "ſ": "s",  # patterns that ignore case take them for i and s, tables do not
 }
 SYMBOLS = table("""
 & and / @ at / + plus / = equals / # hash / % percent / ^ caret / ~ tilde / < less than / > greater than
@@ -75,6 +76,7 @@ p page / no number / nos numbers / fig figure / figs figures / ch chapter / pg p
 """)
 # Words of their own, or too short to be sure of: abbreviations only where a number follows.
 ONLY_BEFORE_DIGITS = set("p no nos fig figs ch pg sec ed mass est max min ca ext".split())
+BEFORE_YEARS = table("c circa / b born / d died")
 DOTTED = table("""
 e.g for example / i.e that is / ph.d P H D / a.k.a also known as / n.b note
 """)
@@ -118,11 +120,14 @@ secs second / s second / ms millisecond / μs microsecond / Hz hertz / kHz kiloh
 KB kilobyte / kB kilobyte / MB megabyte / GB gigabyte / TB terabyte / Mbps megabits per second / W watt
 kW kilowatt / MW megawatt / kWh kilowatt hour / V volt / mV millivolt / kV kilovolt / mA milliamp / J joule
 kJ kilojoule / kcal kilocalorie / cal calorie / Pa pascal / kPa kilopascal / hPa hectopascal / psi P S I
-dB decibel / mph mile per hour / kph kilometer per hour / km/h kilometer per hour / m/s meter per second
-rpm R P M / fps frame per second / ha hectare / °C degree celsius / °F degree fahrenheit / ° degree
+dB decibel / mph mile per hour / kph kilometer per hour / rpm R P M / fps frame per second / ha hectare
+°C degree celsius / °F degree fahrenheit / ° degree / yr year / yrs year
 mol mole / ppm part per million / px pixel / hp horsepower / gal gallon / pt pint / tsp teaspoon / tbsp tablespoon
 """)
 INVARIABLE_UNITS = {"hertz", "kilohertz", "megahertz", "gigahertz", "feet", "horsepower", "megabits", "P", "R"}
+UNIT_SHAPES = {
+    **dict.fromkeys(["²", "2", "sq"], "square "), **dict.fromkeys(["³", "3", "cu"], "cubic "), "fl": "fluid "}
+PER = UNITS | {word: word for word in "second minute hour day night week month year person mile gallon pound".split()}
 ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 RULERS = set("""
 Elizabeth Henry Louis George Edward Charles James William Richard John Paul Pius Benedict Gregory Leo Philip Frederick
@@ -154,7 +159,7 @@ def _ends_sentence(before: str, after: str) -> bool:
         return True
     if follows[:1].islower() or re.match(r"\s+[.!?…]", after):
         return False
-    if stop == "." and (word.lower() in _NOT_LAST or "." in word or re.fullmatch("[A-Z]", word)):
+    if stop == "." and (word.lower() in _NOT_LAST or "." in word or re.fullmatch("[A-Zbcd]", word)):
         return follows.lower() in SENTENCE_STARTERS and not (len(follows) == 1 and len(word) == 1)
     return True
 
@@ -207,7 +212,7 @@ def _plural(words: str) -> str:
 
 def _fraction(match: re.Match) -> str:
     whole, top, bottom = match.groups()
-    if match[0] in ("9/11", "24/7", "50/50"):
+    if match[0] in ("9/11", "24/7", "50/50", "20/20"):
         return f"{_number_words(top)} {_number_words(bottom)}"
     if len(bottom) > 3 or not 0 < int(top) < int(bottom) <= 100:
         return f"{whole or ''} {_number_words(top)} over {_number_words(bottom)}"
@@ -220,16 +225,16 @@ def _fraction(match: re.Match) -> str:
 def _year(match: re.Match) -> str:
     """1805 is a year unless it counts something: "in 1805 floods", "1805 was", but "1805 floods"."""
     before, after = match.string[max(0, match.start() - 8):match.start()], match.string[match.end():match.end() + 25]
-    dated = re.search(r"(?i)\b(?:in|since|by|of|from|until|to|the|and|year) $", before)
-    counts = re.match(r" (?!(?:was|is|has|his|this|as|its|does|us)\b)[a-z]{2,20}s\b", after)
+    dated = re.search(r"(?i)\b(?:in|since|by|of|from|until|to|the|and|year|pre|post|mid|circa) $", before)
+    counts = re.match(r" (?!(?:was|is|has|his|this|as|its|does|us)\b)[a-z]{1,20}[^\Wus]s\b", after)
     return _number_words(match[0], "cardinal" if counts and not dated else "year")
 
 
-def _house_number(match: re.Match) -> str:
-    """ "602" -> "six oh two", "1026" -> "ten twenty six"."""
-    first, last = match[0][:-2], match[0][-2:]
+def _in_pairs(digits: str) -> str:
+    """Three or four digits that name rather than count: "602" -> "six oh two", "1026" -> "ten twenty six"."""
+    first, last = digits[:-2], digits[-2:]
     if last == "00" or first[0] == "0":
-        return _number_words(match[0])
+        return _number_words(digits)
     return f"{_number_words(first)} {'oh ' + DIGITS[int(last)] if last[0] == '0' else _number_words(last)}"
 
 
@@ -238,36 +243,61 @@ def _decade(match: re.Match) -> str:
     return " " + _plural(_number_words(digits, "year" if len(digits) == 4 else "cardinal"))
 
 
+def _is_attributive(match: re.Match) -> bool:
+    """ "a $5 bill", "a 10 km run", "a $5-a-day plan": a measure that describes a noun is in the singular."""
+    article = re.search(r"\ban? $", match.string[max(0, match.start() - 4):match.start()])
+    return bool(article) or re.match("-[a-z]", match.string[match.end():match.end() + 2]) is not None
+
+
+def _per(unit: str | None, power: str | None = None) -> str:
+    """The words for what a measure is divided by: "/s²" -> " per second squared", "/m²" -> " per square meter"."""
+    if not unit:
+        return ""
+    name = PER[unit].replace("feet", "foot")
+    if name == "second" and power:
+        return f" per second {'cubed' if power in '³3' else 'squared'}"
+    return f" per {UNIT_SHAPES.get(power, '')}{name}"
+
+
 def _money(match: re.Match) -> str:
-    country, symbol, amount, scale = match.groups()
+    country, symbol, amount, scale, divisor = match.groups()
     one, many, hundredth, hundredths = CURRENCIES[symbol]
-    prefix = " ".join(country) + " " if country else ""
+    if _is_attributive(match):
+        many, hundredths = one, hundredth
+    prefix, per = " ".join(country) + " " if country else "", _per(divisor)
     if scale:
-        return f" {prefix}{_decimal(amount)} {SCALES[scale.lower()]} {many}"
+        return f" {prefix}{_decimal(amount)} {SCALES[scale.lower()]} {many}{per}"
     whole, _, cents = amount.replace(",", "").partition(".")
     if len(cents) not in (0, 2):
-        return f" {prefix}{_decimal(amount)} {many}"
+        return f" {prefix}{_decimal(amount)} {many}{per}"
     words = []
     if whole.strip("0") or not cents.strip("0"):
         words.append(f"{_number_words(whole)} {one if whole == '1' else many}")
     if cents.strip("0"):
         words.append(f"{_number_words(str(int(cents)))} {hundredth if cents == '01' else hundredths}")
-    return f" {prefix}{' and '.join(words)}"
+    return f" {prefix}{' and '.join(words)}{per}"
 
 
 def _unit(match: re.Match) -> str:
-    amount, hyphen, unit, power = match.groups()
+    amount, hyphen, shape, unit, power, divisor, divisor_power = match.groups()
     if (hyphen == "-" and unit in "WVJL") or (not hyphen and unit == "s"):  # "Exhibit 5-V", "two 747s"
         return match[0]
-    name = UNITS[unit]
-    one = hyphen == "-" or amount == "1"
-    counted, rest = re.fullmatch("(.*?)((?: per | celsius| fahrenheit).*)?", name).groups(default="")
+    one = hyphen == "-" or amount == "1" or _is_attributive(match)
+    counted, rest = re.fullmatch("(.*?)((?: per | celsius| fahrenheit).*)?", UNITS[unit]).groups(default="")
     if counted == "feet":
         counted = "foot" if one else "feet"
     elif not (one or counted.split()[0] in INVARIABLE_UNITS):
         counted = _plural(counted)
-    shape = {"²": "square ", "2": "square ", "³": "cubic ", "3": "cubic "}.get(power, "")
-    return f"{_decimal(amount)} {shape}{counted}{rest} "
+    return f"{_decimal(amount)} {UNIT_SHAPES.get(shape or power, '')}{counted}{rest}{_per(divisor, divisor_power)} "
+
+
+def _inches(match: re.Match) -> str:
+    """ `5" wide`, unless a quotation is open, for the mark may close it."""
+    before = match.string[max(0, match.start() - LONGEST_RUN):match.start()]
+    if re.search(r'''(?:^|[\s(\[])"(?:[^"]|(?<=\d)")*$''', before):
+        return match[0]
+    one = match[1] == "1" or re.fullmatch(r"\d+/\d+", match[1]) or _is_attributive(match)
+    return f"{match[1]} {'inch' if one else 'inches'} "
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -300,10 +330,11 @@ def _day_of_month(match: re.Match) -> str:
 
 def _time(match: re.Match) -> str:
     hour, minute, second, half = match.groups()
+    range_follows = re.match(r" to \d", match.string[match.end():match.end() + 5])
     words = [_number_words(str(int(hour)))]
     if minute != "00":
         words.append(f"oh {DIGITS[int(minute)]}" if minute[0] == "0" else _number_words(minute))
-    elif not (half or second):
+    elif not (half or second or range_follows):
         words.append("o'clock" if 0 < int(hour) < 13 else "hundred")
     if second:
         words.append(_number_words(str(int(second))))
@@ -345,10 +376,10 @@ def _title(match: re.Match) -> str:
 
 
 def _saint_or_street(match: re.Match) -> str:
-    """ "St. Paul", but "Oak St." and "12 Oak St."; the same for "Dr."."""
+    """ "St. Paul", but "Oak St.", "12 Oak St." and "3rd St."; the same for "Dr."."""
     short, name_follows = match.groups()
     before = match.string[max(0, match.start() - 40):match.start()]
-    numbered = re.search(r"\d(?:st|nd|rd|th)? (?:[A-Z][a-z]+ )+$", before)
+    numbered = re.search(r"\d(?:(?:st|nd|rd|th)? (?:[A-Z][a-z]+ )+|(?:st|nd|rd|th) )$", before)
     if numbered or (re.search(r"\b[A-Z][a-z]+ $", before) and not name_follows):
         return {"St": "street", "Dr": "drive"}[short] + " "
     return {"St": "saint", "Dr": "doctor"}[short] + " "
@@ -460,8 +491,9 @@ def _either(words: Iterable[str]) -> str:
 
 
 _MONTH = rf"(?:{_either(name.capitalize() for name in {*MONTHS, *(name[:3] for name in MONTHS), 'sept'})})"
-_DAY = rf"(?:{_either(name.capitalize() for name in CALENDAR if CALENDAR[name] in DAYS)})"
+_DAY = rf"(?:{_either(name.capitalize() for name in {*DAYS, *CALENDAR} if CALENDAR.get(name, name) in DAYS)})"
 _SCALE = rf"(?: ?((?i:{_either(SCALES)}))\b)?"
+_PER = rf"(?:/({_either(PER)})(?![a-z]))?"
 
 # Applied in this order; each pattern sees what the ones before it left.
 RULES = [(re.compile(pattern), replacement) for pattern, replacement in [
@@ -472,6 +504,15 @@ RULES = [(re.compile(pattern), replacement) for pattern, replacement in [
      _address),
     (r"(?<![\w.@])[A-Za-z]\w{1,63}\.[a-z][a-z0-9]{1,3}(?![\w.])", _address),
     (r"(?<!\w)([A-Z]{1,2})&([A-Z]{1,2})(?!\w)", lambda match: f"{' '.join(match[1])} and {' '.join(match[2])}"),
+    # ranges of times, days and months
+    (r"(?i)(:\d\d|\d ?[ap]\.?\s?m\b\.?)\s?[-–]\s?(?=\d{1,2}(?!\d))", r"\1 to "),
+    (rf"\b({_DAY}|{_MONTH})\b\.?\s?[-–]\s?({_DAY}|{_MONTH})\b\.?",
+     lambda match: f"{_month(match[1])} to {_month(match[2])}"),
+    (rf"\b({_MONTH}\b\.? \d{{1,2}})\s?[-–]\s?(?={_MONTH}\b)", r"\1 to "),
+    (rf"\b({_MONTH})\b\.? (\d{{1,2}})\s?[-–]\s?(\d{{1,2}})\b(?![:.,/-]?\d)",
+     lambda match: f"{_month(match[1])} {_number_words(match[2], 'ordinal')} to {_number_words(match[3], 'ordinal')}"),
+    (rf"\b(\d{{1,2}})\s?[-–]\s?(?=\d{{1,2}} {_MONTH}\b)",
+     lambda match: f"the {_number_words(match[1], 'ordinal')} to "),
     # dashes
     (r"(?<=\d) - (?=\d)", " minus "), (r"-{2,}|(?<=\s)[-–](?=\s)|^[-–*](?=\s)", " — "),
     (r"(?<=[A-Za-z])–(?=[A-Za-z])", " to "),
@@ -482,6 +523,7 @@ RULES = [(re.compile(pattern), replacement) for pattern, replacement in [
     (r"\b([A-Z])\.(?= ?[A-Z])", r"\1 "),
     (r"\b(St|Dr)\b\.?(?= ?([A-Z])?)", _saint_or_street),
     (rf"\b(?i:({_either(ABBREVIATIONS)}))\. ?(?=\d|[A-Z]\d)", lambda match: f"{_abbreviation(match)} "),
+    (r"(?<![\w.])([bcd])\. ?(?=\d{3,4}\b)", lambda match: f"{BEFORE_YEARS[match[1]]} "),
     (r"\bw/o\b", "without"), (r"\bw/(?=[ \w])", "with "),
     # telephones, dates, times
     (r"\b1-([89]\d\d)-(?=[A-Z])", r"1 \1 "),
@@ -490,9 +532,10 @@ RULES = [(re.compile(pattern), replacement) for pattern, replacement in [
     (r"\b(\d{4})-(\d{2})-(\d{2})\b", lambda match: _date(*match.groups())),
     (r"(?<![\w/])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\w/])", lambda match: _date(match[3], match[1], match[2])),
     (r"(?<![\w.-])\d+(?:-\d+){2,}(?![\w-])", _digit_groups),
+    (r"(?<=[a-z], )([A-Z]{2} )(\d{5})(?![\w-])|(?i:\b(code |zip |pin |passcode ))(\d{3,})(?![\w-]|[,.]\d)",
+     lambda match: f"{match[1] or match[3]}{_spell_digits(match[2] or match[4])}"),
     (r"\b([Cc]all|[Dd]ial|[Tt]ext|[Pp]hone) (\d{3})\b(?! \w+s\b)",
      lambda match: f"{match[1]} {_spell_digits(match[2])}"),
-    (rf"\b({_DAY})\.?\s?[–-]\s?({_DAY})\b\.?", lambda match: f"{_month(match[1])} to {_month(match[2])}"),
     (rf"\b({_DAY})\.(?=,| \d| [A-Z])", lambda match: _month(match[1])),
     (rf"\b({_MONTH})\.? (\d{{1,2}})(?:st|nd|rd|th)?\b(?![:.,/]?\d)",
      lambda match: f"{_month(match[1])} {_number_words(match[2], 'ordinal')}"),
@@ -502,23 +545,35 @@ RULES = [(re.compile(pattern), replacement) for pattern, replacement in [
     (r"(?<=\d):(?=\d)", " to "),
     # ranges and signs
     (r"(?<=[\d%°])\s?–\s?(?=[$£€]?\d)|(?<=[\d%°])-(?=[$£€]?\d)", " to "),
-    (r"(?<![\w)])-(?=[$£€]?\.?\d)", " minus "),
-    (r"(?<=\d) ?\* ?(?=\d)", " times "), (r"(?<=\d)x(?=\d)", " by "), (r"(?<=\d)\^(?=\d)", " to the power of "),
+    (r"(?<![\w.])(\d+(?:\.\d+)?)e(?:\+|(-))?(?=\d{1,3}(?!\w))",
+     lambda match: f"{match[1]} times 10 to the power of {match[2] or ''}"),
+    (r"([$£€])-(?=\d)", r"-\1"), (r"(?<![\w)])-(?=[$£€]?\.?\d)", " minus "),
+    (r"(?<=[A-Za-z)])\^2\b", " squared "), (r"(?<=[A-Za-z)])\^3\b", " cubed "),
+    (r"(?<=[\w)])\^ *(?=[\w(])", " to the power of "),
+    (r"~ ?(?=[$£€]?\d)", " about "), (r"(?<=\d) ?\* ?(?=\d)", " times "),
+    (r"(?<=\d)( ?(?:mm|cm|m|km|in|ft))? ?x ?(?=\d)", r"\1 by "),
     # money, measures
-    (rf"(?:\b(US|CA|AU|NZ|HK|C|A))?([{''.join(CURRENCIES)}]) ?({DECIMAL}){_SCALE}", _money),
+    (rf"(?:\b(US|CA|AU|NZ|HK|C|A))?([{''.join(CURRENCIES)}]) ?({DECIMAL}){_SCALE}{_PER}", _money),
     (rf"(?<![\w.])({DECIMAL}) ?(k|M|bn|tn)\b(?!\w)", lambda match: f"{_decimal(match[1])} {SCALES[match[2].lower()]}"),
     (r"(\d+)'(\d{1,2})\"?(?!\w)", lambda match: f"{_number_words(match[1])} feet {_number_words(match[2])} "),
-    (rf"(?<![\w.])({DECIMAL}) ?in\b(?=\.$|[,;)]|$)",
+    (rf"(?<![\w.])(\d+) ?ft\.? ({DECIMAL}) ?in\b(?:\.(?= [a-z]))?",
+     lambda match: f"{_number_words(match[1])} feet {_decimal(match[2])} inches"),
+    (r"(?<![\w.\"])((?:\d{1,3} )?\d{1,3}/\d{1,3}|\d{1,4}(?:\.\d{1,4})?)\"(?!\w)", _inches),
+    (rf"(?<![\w.])({DECIMAL}) ?in\b(?=\.$|[,;)]|$| (?:by|tall|wide|long|high|deep|thick)\b)",
      lambda match: f"{_decimal(match[1])} {'inch' if match[1] == '1' else 'inches'}"),
     (r"(?<![\w.])'?(\d?\d?\d0)'?s\b", _decade),
     (rf"(?<=\d/)(\d{{1,3}})[ -]?({_either(UNITS)})(?![\w/'])(?:\.(?= [a-z]))?",
      lambda match: f"{match[1]} {UNITS[match[2]]}"),
-    (rf"(?<![\w./])({DECIMAL})( ?|-)({_either(UNITS)})([²³23])?(?![\w/'])(?:\.(?= [a-z]))?", _unit),
+    (rf"(?<![\w./])({DECIMAL})( ?|-)(?:(sq|cu|fl)\.? ?)?({_either(UNITS)})([²³23])?{_PER}([²³23])?"
+     r"(?![\w/'])(?:\.(?=,| [a-z]))?", _unit),
     # other numbers
-    (rf"\b({NUMBER})(?i:st|nd|rd|th)\b", lambda match: _number_words(match[1].replace(",", ""), "ordinal")),
-    (r"(?:(?<![\w.])(\d{1,3}) )?(?<![\w/.])(\d{1,9})/(\d{1,9})(?![\w/])", _fraction),
-    (r"#(?=\d)", " number "), (r"#(?=[A-Za-z])", " hashtag "),
-    (r"\b\d{3,4}(?= (?:[A-Z][a-z]+\.? ){1,4}(?:street|Street|Avenue|Road|Lane|Drive|Boulevard)\b)", _house_number),
+    (rf"\b(?<!\d/)({NUMBER})(?i:st|nd|rd|th)\b", lambda match: _number_words(match[1].replace(",", ""), "ordinal")),
+    (r"(?:(?<![\w.])(\d{1,3}) )?(?<![\w/.])(\d{1,9})/(\d{1,9})(?:(?:nd|rd|th)s?)?(?![\w/])", _fraction),
+    (r"\b([A-G])#(?!\w)", r"\1 sharp "), (r"#(?=\d)", " number "), (r"#(?=[A-Za-z])", " hashtag "),
+    (r"(?i)\b(flight|boeing|airbus|route|highway|interstate|exit|room|suite) (\d{3,4})\b(?!,\d)",
+     lambda match: f"{match[1]} {_in_pairs(match[2])}"),
+    (r"\b\d{3,4}(?= (?:[A-Z][a-z]+\.? ){1,4}(?:street|Street|Avenue|Road|Lane|Drive|Boulevard)\b)",
+     lambda match: _in_pairs(match[0])),
     (r"\b([A-Z]{1,4})-?(\d{3,})(?!\w)", lambda match: f"{match[1]} {_spell_digits(match[2])}"),
     (r"(?<=[A-Za-z])-?(?=\d)|(?<=\d)-?(?=[A-Za-z])(?!s\b)", " "),
     (r"(?<![\w.])(\d+)'?s\b", lambda match: _plural(_number_words(match[1]))),
@@ -528,7 +583,7 @@ RULES = [(re.compile(pattern), replacement) for pattern, replacement in [
     (r"(?<![\w.,])(?:1[1-9]\d\d|20\d\d)(?!\w|[.,]\d)", _year),
     (rf"{NUMBER}(?:\.\d+)?|(?<![\w.])\.\d+", lambda match: f" {_decimal(match[0])} "),
     # words with capitals and stops
-    (r"\b([A-Za-z][a-z]+),? ([IVXLC]+|[ivx]{2,})\b(?!')(?:\.(?=,))?", _roman),
+    (r"\b([A-Za-z][a-z]+),? ([IVXLC]+|[ivx]{2,})\b(?!'(?!s\b))(?:\.(?=,))?", _roman),
     (r"\b(?i:(mrs?|ms|prof|messrs))\b\.?\s?", _title), (rf"\b(?i:({_either(TITLES)}))\.\s?(?=[A-Z])", _title),
     (rf"\b(?i:({_either(set(ABBREVIATIONS) - ONLY_BEFORE_DIGITS)}))\.", _abbreviation), (r"\bvs\b", "versus"),
     (r"\b[a-zA-Z]*[a-z][A-Z][a-zA-Z]*\b", _camel),
@@ -536,7 +591,7 @@ RULES = [(re.compile(pattern), replacement) for pattern, replacement in [
 ]]
 _WORD = r"(?:[^\W\d_]|[\ue000-\uf8ff'])+"
 _ARTICLE = re.compile(
-    r"(?:^|(?<=[,.;:?!] )|(?<=[\"'(]))A(?= (?!(?:is|and|or|to|was|through)\b)(?:[^\W_]{2}|\d |[\ue000-\uf8ff]))")
+    r"(?:^|(?<=[,.;:?!] )|(?<=[\"'(]))A(?= (?!(?:is|and|or|to|was|through)\b)(?:[^\W_]{2}|[$£€¥]?\d|[\ue000-\uf8ff]))")
 
 
 def _tidy(text: str) -> str:

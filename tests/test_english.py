@@ -1,5 +1,7 @@
 """english.py: text to phonemes."""
 
+import functools
+import random
 import re
 import time
 import warnings
@@ -12,7 +14,9 @@ from hypothesis import strategies as st
 import english
 from benchmarks.text_to_phonemes import agrees, read_cases
 
-CASES = read_cases(Path(__file__).parents[1] / "benchmarks" / "english_cases.tsv")
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+LISTS = {path.stem: read_cases(path) for path in sorted(BENCHMARKS.glob("english_*.tsv"))}
+CASES = LISTS["english_cases"]
 
 
 def quiet(text, custom_words=None):
@@ -29,10 +33,11 @@ def assert_well_formed(codes):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The list of cases
+# The lists of cases
 # ---------------------------------------------------------------------------------------------------------------------
 
 
+@functools.cache
 def is_right(text, accepted):
     return any(agrees(quiet(text), reading) for reading in accepted.split(" | "))
 
@@ -44,10 +49,11 @@ def test_cases(category):
     assert len(wrong) <= 0.1 * len(cases), wrong
 
 
-def test_all_cases_together():
-    right = sum(is_right(text, accepted) for _, text, accepted in CASES)
-    assert len(CASES) >= 300
-    assert right >= 0.98 * len(CASES)
+@pytest.mark.parametrize("name, share", [("english_cases", 0.98), ("english_heldout", 0.98), ("english_blind", 0.985)])
+def test_all_cases_together(name, share):
+    wrong = [text for _, text, accepted in LISTS[name] if not is_right(text, accepted)]
+    assert len(LISTS[name]) >= 80
+    assert len(wrong) <= (1 - share) * len(LISTS[name]), wrong
 
 
 def test_the_measure_can_fail():
@@ -80,6 +86,27 @@ def test_any_text_gives_phonemes_or_value_error(text):
     assert_well_formed(codes)
 
 
+ALPHABETS = [
+    "abcdefghijklmnopqrstuvwxyz'", "IVXLC.DSt ", "0123456789", "0123456789.,:/-–$€%°'\"^~exX#@+*=() ",
+    ".,;:!?'\"()[]{}<>|/-—…“”’«»", "éèàñçöüøßłžÉÑØẞĲſıİǅﬁ", "\u0300\u0301\u0327\u20ddaeoun", "\ud800\udbff\udc00\udfff",
+    "אבגدهو\u200f\u202e\u2067", "\u200b\u200c\u200d\ufeff\u00ad\u2060 ", "٠٣५六Ⅷⅳ①②½⅓²³₂ªº℃№™¼",
+    "\x00\x07\n\r\t\x85\u2028\xa0", "😀🇩🇪👍🏽★𝒳𝟗", "\ue000\uf8ff",
+]
+
+
+def test_mixed_alphabets_give_phonemes_or_value_error():
+    generator = random.Random(0)
+    for _ in range(300):
+        alphabets = generator.sample(ALPHABETS, generator.randint(1, 4))
+        characters = [generator.choice(generator.choice(alphabets)) for _ in range(generator.randint(1, 50))]
+        text = "".join(character * generator.choice([1, 1, 1, 1, 60]) for character in characters)
+        try:
+            codes = quiet(text)
+        except ValueError:
+            continue
+        assert_well_formed(codes)
+
+
 def test_no_character_spoils_a_text():
     for code in [0xB5, 0x1F7, 0xA7AE, *range(0x20, 0x20000, 41)]:
         assert_well_formed(quiet(f"go {chr(code)} now{chr(code)}"))
@@ -101,18 +128,19 @@ def test_every_digit_is_read(number):
 
 
 @pytest.mark.parametrize(
-    "unit", ["a", "a.", "1", "1,", "1/", "-", "a@", "'", "www.", "A", "x ", "1 ", ". ", "é", "\u0301", "$", "a\n"])
+    "unit", ["a", "a.", "1", "1,", "1/", "-", "a@", "'", "www.", "A", "x ", "1 ", ". ", "é", "\u0301", "$", "a\n",
+             "I read ", '5" ', "bass "])
 def test_time_is_linear(unit):
     def seconds(length):
         text = "go " + unit * (length // len(unit))
         best = float("inf")
-        for _ in range(3):  # the best of three: other work on the machine only adds
+        for _ in range(2):  # the better of two: other work on the machine only adds
             start = time.process_time()
             quiet(text)
             best = min(best, time.process_time() - start)
         return best
 
-    assert seconds(10_000) < 0.05 + 5 * 2.5 * seconds(2_000)
+    assert seconds(8_000) < 0.05 + 4 * 2.5 * seconds(2_000)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -143,6 +171,25 @@ def test_split_sentences(text, sentences):
     ("A cat, 3 dogs", "a cat , three dogs"),
     ("$3.01 & 50%", "three dollars and one cent and fifty percent"),
     ("x@y.org", "X at Y dot org"),
+    ("a $5 bill, $5", "a five dollar bill , five dollars"),
+    ("A $2-a-day fee", "a two dollar a day fee"),
+    ("$5/month", "five dollars per month"),
+    ("3 m/s², 5 kg/m3", "three meters per second squared , five kilograms per cubic meter"),
+    ("2 sq. ft., 8 fl oz", "two square feet , eight fluid ounces"),
+    ('a 5" nail, 5" long', "a five inch nail , five inches long"),
+    ('"I am 5", "she is 6"', "I am five , she is six"),
+    ("6 ft 2 in tall", "six feet two inches tall"),
+    ("8:30-9, 9am-5pm", "eight thirty to nine , nine A M to five P M"),
+    ("Mon-Fri, June-July", "Monday to Friday , June to July"),
+    ("May 5-7, 5-7 May", "May fifth to seventh , the fifth to the seventh of May"),
+    ("Ames, IA 50010", "Ames , I A five zero zero one zero"),
+    ("Room 302 on 3rd St.", "Room three oh two on third street"),
+    ("Henry VIII's", "Henry the eighth's"),
+    ("x^2 is 1.5e-3", "x squared is one point five times ten to the power of minus three"),
+    ("(c. 1900)", ", circa nineteen hundred ,"),
+    ("C# or #1", "C sharp or number one"),
+    ("ınc. vſ.", "incorporated versus"),
+    ("3:00-4:00pm, 3:00", "three to four P M , three o'clock"),
 ])
 def test_normalize(sentence, normalized):
     assert english.normalize(sentence) == normalized
@@ -164,6 +211,17 @@ def test_numbers_agree_with_arithmetic():
         assert total + group == number
 
 
+@pytest.mark.parametrize("text, codes", [
+    ("Have you read", "R EH1 D"), ("Did you ever read", "R IY1 D"), ("the man lives", "L AY1 V Z"),
+    ("It was live", "L AY1 V"), ("Most people live", "L IH1 V"), ("those farms produce", "P R AH0 D UW1 S"),
+    ("the farm produce", "P R OW1 D UW0 S"), ("Critics often object", "AH0 B JH EH1 K T"), ("El Niño", "N IY1 N Y OW0"),
+    ("a glass of rosé", "R OW0 Z EY1"), ("a rose", "R OW1 Z"),
+])
+def test_last_word_in_context(text, codes):
+    (sentence,) = english.explain(text)
+    assert " ".join(sentence.words[-1].codes) == codes
+
+
 def test_pronounce_by_each_source():
     assert english.pronounce("cat") == ["K", "AE1", "T"]
     assert english.pronounce("Unboxes")[:2] == ["AH0", "N"]
@@ -173,6 +231,7 @@ def test_pronounce_by_each_source():
     assert english.pronounce("F") == ["EH1", "F"]
     assert len(english.pronounce("banana" * 2000)) > 6000
     assert english.pronounce("x" * 500) == ["EH1", "K", "S"] * 500
+    assert all(english.pronounce("a" + ending * 2000) for ending in ["'s", "ly", "less", "ing", "in'"])
     with pytest.raises(ValueError, match="no letters"):
         english.pronounce("123")
 
