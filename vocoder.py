@@ -147,11 +147,11 @@ class Vocoder(nn.Module):
         return self.spectra(pulses(samples, rates)) / (FFT_SIZE / 4), phases
 
     def noise_frames(self, first: int, n_frames: int) -> Tensor:
-        """Spectra (T, F) of the noise around the frames first, first + 1, ...; about 1 in size."""
+        """Spectra (T, F) of the noise around the frames first, first + 1, ...; see `even`."""
         start = (first - MARGIN) * STFT_HOP_LENGTH
         n_samples = (n_frames - 1) * STFT_HOP_LENGTH + FFT_SIZE
         places = torch.arange(start, start + n_samples, device=self.noise.device) % NOISE_LENGTH
-        return self.spectra(self.noise[places]) / self.window.square().sum().sqrt()
+        return even(self.spectra(self.noise[places]))
 
     def spectra(self, samples: Tensor) -> Tensor:
         """(..., S) -> (..., T, F): of windows that begin every hop, T = (S - FFT_SIZE) / hop + 1."""
@@ -198,6 +198,15 @@ class Vocoder(nn.Module):
             start = (begin - first + MARGIN) * STFT_HOP_LENGTH
             yield audio[:, start : start + (end - begin) * STFT_HOP_LENGTH]
             phase = phases[:, end - 1 - first]  # at the first frame of the next chunk's `wanted`
+
+
+def even(spectra: Tensor) -> Tensor:
+    """(..., T, F) of noise -> the same over its mean amplitude around each frequency.
+
+    The mel bands say how loud the noise of the recording was in each frame; that of the source would add to it.
+    """
+    amplitudes = F.pad(spectra.abs().reshape(-1, 1, spectra.shape[-1]), (1, 1), mode="reflect")
+    return spectra / F.avg_pool1d(amplitudes, kernel_size=3, stride=1).reshape(spectra.shape).clamp_min(1e-6)
 
 
 def fold(windows: Tensor) -> Tensor:
