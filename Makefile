@@ -1,6 +1,7 @@
 # make demo [TEXT="..."] [OUT=demo.wav]    speak a sentence
 # make test                                run the tests
-# Both set up what they need in .venv the first time: about 5 GB, most of it PyTorch with CUDA.
+# make report                              write report.pdf from report.md (a small download of its own, no PyTorch)
+# The first two set up what they need in .venv the first time: about 5 GB, most of it PyTorch with CUDA.
 
 PYTHON ?= python3
 TEXT ?= Four hours of steady work faced us before the evening tea.
@@ -8,7 +9,7 @@ OUT ?= demo.wav
 BIN := .venv/bin
 export TEXT OUT
 
-.PHONY: demo test
+.PHONY: demo test report
 
 demo: .venv/installed
 	$(BIN)/python part2_solution.py say "$$TEXT" --out "$$OUT"
@@ -16,6 +17,9 @@ demo: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest
+
+report: .venv/installed-report
+	$(BIN)/python benchmarks/report_pdf.py report.md report.pdf
 
 .venv/bin/python:
 	@echo "Making a virtual environment in .venv"
@@ -29,4 +33,9 @@ test: .venv/installed-dev
 .venv/installed-dev: requirements-dev.txt .venv/installed
 	@echo "Installing requirements-dev.txt into .venv"
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.venv/installed-report: requirements-report.txt | .venv/bin/python
+	@echo "Installing requirements-report.txt into .venv"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-report.txt
 	@touch $@

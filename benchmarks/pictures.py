@@ -1,0 +1,163 @@
+"""Spectrograms to look at: a held-out recording and what checkpoints make of its phonemes and durations.
+
+    python benchmarks/pictures.py --checkpoint TTS.pth --dataset LJ-Speech-aligned --out report/spectrograms.png
+    python benchmarks/pictures.py --checkpoint first.pth --compare second.pth --titles "at first" later --alignment ...
+
+With the durations of the recording a moment has the same place in each row; all rows have one scale of colours, from
+silence to the loudest of LJ Speech. `--alignment` adds the weights of the first checkpoint's upsampling. The utterance
+is the first validation one that lasts 2 to 5 seconds, or `--utterance LJ001-0011`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import sys
+import textwrap
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+import torch
+from PIL import Image
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+import lj_speech  # noqa: E402
+import part2_solution as tts  # noqa: E402
+
+SECONDS = (2, 5)  # long enough to see words, short enough to see phonemes
+FRAME_SECONDS = lj_speech.FRAME_MILLISECONDS / 1000
+
+# -------- What is drawn ----------------------------------------------------------------------------------------------
+
+
+def choose(dataset: lj_speech.AlignedDataset, utterance: str | None) -> int:
+    """The index of the utterance with this ID, or of the first that lasts `SECONDS`. Raises ValueError for neither."""
+    names = [path.name.removesuffix(".mel.npy") for path in dataset.mel_paths]
+    if utterance is not None:
+        if utterance not in names:
+            raise ValueError(f"{utterance} is none of the {len(names)} held-out utterances: {', '.join(names[:5])} ...")
+        return names.index(utterance)
+    for index, alignment in enumerate(dataset.alignments):
+        if SECONDS[0] <= sum(alignment.durations) * FRAME_SECONDS <= SECONDS[1]:
+            return index
+    raise ValueError(f"no held-out utterance lasts {SECONDS[0]} to {SECONDS[1]} seconds: choose one by --utterance")
+
+
+@torch.inference_mode()
+def predict(checkpoint: pathlib.Path, sample: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Log-mel spectrogram (80, T) and weights of the upsampling (T, N), with the durations of the sample."""
+    model = tts.load_checkpoint(checkpoint)
+    size, limit = sample["spectrogram"].shape[1], model.config.max_frames
+    if size > limit or len(sample["phonemes_code"]) > model.config.max_phonemes:
+        raise ValueError(f"the utterance of {size} frames is too long for {checkpoint}, which reaches {limit}")
+    prediction = model(tts.collate(tts.Vocabulary(model.config.vocabulary), [sample]))
+    return tts.denormalise(prediction.mels[0]).T.numpy(), prediction.alignment[0].numpy()
+
+
+# -------- Drawing ----------------------------------------------------------------------------------------------------
+
+
+def label_phonemes(panel, sample: dict) -> None:
+    """Phonemes above the panel, each at its middle, on four levels by turns: next to each other they would overlap."""
+    durations = np.array(sample["phonemes_duration"])
+    centres = (np.cumsum(durations) - durations / 2) * FRAME_SECONDS
+    spoken = np.flatnonzero(durations)
+    labels = [sample["phonemes_code"][n] + "\n" * (i % 4) for i, n in enumerate(spoken)]
+    axis = panel.secondary_xaxis("top")
+    axis.set_xticks(centres[spoken], labels, fontsize=6, linespacing=1.0)
+    axis.tick_params(length=2, pad=1)
+
+
+def draw_spectrogram(panel, spectrogram: np.ndarray, title: str, sample: dict):
+    """(80, T), low bands at the bottom, thin lines where phonemes begin."""
+    limits = {"vmin": lj_speech.SPECTROGRAMS_MIN, "vmax": lj_speech.SPECTROGRAMS_MAX}
+    extent = (0, spectrogram.shape[1] * FRAME_SECONDS, 0, len(spectrogram))
+    image = panel.imshow(
+        spectrogram, origin="lower", aspect="auto", extent=extent, cmap="magma", interpolation="nearest", **limits
+    )
+    for start in sample["phonemes_start"][1:]:
+        panel.axvline(start * FRAME_SECONDS, color="white", linewidth=0.4, alpha=0.35)
+    panel.set_title(title, fontsize=9, loc="left")
+    panel.set_ylabel("mel band", fontsize=8)
+    return image
+
+
+def draw_alignment(panel, alignment: np.ndarray, title: str) -> None:
+    """(T, N): how much each frame takes of each phoneme."""
+    extent = (0, len(alignment) * FRAME_SECONDS, 0, alignment.shape[1])
+    panel.imshow(alignment.T, origin="lower", aspect="auto", extent=extent, cmap="Greys", interpolation="nearest")
+    panel.set_title(f"{title}: weights of the upsampling", fontsize=9, loc="left")
+    panel.set_ylabel("phoneme", fontsize=8)
+
+
+def draw(rows: Sequence[tuple[str, np.ndarray]], sample: dict, alignment: np.ndarray | None, path: pathlib.Path):
+    """`rows` are title and spectrogram, the recording first; `alignment` is that of the second row, or None."""
+    n_panels = len(rows) + (alignment is not None)
+    size = (8, 0.7 + 1.6 * n_panels)
+    figure, panels = plt.subplots(n_panels, 1, figsize=size, sharex=True, layout="constrained", squeeze=False)
+    panels = panels[:, 0]
+    for panel, (title, spectrogram) in zip(panels, rows):
+        image = draw_spectrogram(panel, spectrogram, title, sample)
+    if alignment is not None:
+        draw_alignment(panels[-1], alignment, rows[1][0])
+    label_phonemes(panels[0], sample)
+    panels[-1].set_xlabel("seconds", fontsize=8)
+    for panel in panels:
+        panel.tick_params(labelsize=7)
+    bar = figure.colorbar(image, ax=panels[: len(rows)].tolist(), pad=0.01, fraction=0.03, aspect=40)
+    bar.set_label("log amplitude", fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+    save(figure, path)
+
+
+def save(figure, path: pathlib.Path, dpi: int = 130) -> None:
+    """A PNG of 256 colours: half the size of one with all of them."""
+    figure.set_dpi(dpi)
+    figure.canvas.draw()
+    picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.quantize(256, Image.Quantize.MAXCOVERAGE).save(path, optimize=True, dpi=(dpi, dpi))
+    plt.close(figure)
+
+
+# -------- Command line -----------------------------------------------------------------------------------------------
+
+
+def run(options: argparse.Namespace) -> None:
+    checkpoints = [options.checkpoint, *options.compare]
+    titles = options.titles or [path.name for path in checkpoints]
+    if len(titles) != len(checkpoints):
+        raise ValueError(f"{len(titles)} titles for {len(checkpoints)} checkpoints: give one for each")
+    dataset = lj_speech.get_dataset(options.dataset)[1]
+    index = choose(dataset, options.utterance)
+    sample, name = dataset[index], dataset.mel_paths[index].name.removesuffix(".mel.npy")
+    predictions = [predict(checkpoint, sample) for checkpoint in checkpoints]
+    title = f"recording {name}: “{textwrap.shorten(sample['text'], 85, placeholder=' …')}”"
+    rows = [(title, sample["spectrogram"]), *zip(titles, (mels for mels, _ in predictions))]
+    draw(rows, sample, predictions[0][1] if options.alignment else None, options.out)
+    print(f"{options.out}: {name}, {options.out.stat().st_size / 1000:.0f} kB")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", type=pathlib.Path, default=tts.CHECKPOINT_PATH)
+    parser.add_argument("--compare", type=pathlib.Path, nargs="+", default=[], help="more checkpoints, a row each")
+    parser.add_argument("--titles", nargs="+", help="of the checkpoints' rows; default: the names of the files")
+    parser.add_argument("--dataset", type=pathlib.Path, required=True)
+    parser.add_argument("--utterance", help="ID of a held-out utterance, e.g. LJ001-0011")
+    parser.add_argument("--alignment", action="store_true", help="add a row: the weights of the upsampling")
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="a .png")
+    options = parser.parse_args(arguments)
+    try:
+        run(options)
+    except (FileNotFoundError, ValueError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+
+
+if __name__ == "__main__":
+    main()
