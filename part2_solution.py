@@ -42,7 +42,7 @@ from lj_speech import MEL_SCALE_BINS, SPECTROGRAMS_MAX, SPECTROGRAMS_MEAN, SPECT
 from training import Run, Stage, StepConfig, checksum, read_saved, save_atomically
 
 CHECKPOINT_PATH = pathlib.Path("TTS.pth")
-CHECKPOINT_MD5 = "ddac0bffd5a1f9f2002910fecec48de5"
+CHECKPOINT_MD5 = "8e34ce1d955d558cb52bb477dd002f28"
 CHECKPOINT_LINK = ""  # a Google Drive address, filled in by whoever publishes a copy
 
 # -------- Configuration ----------------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ N_FREQUENCIES = FFT_SIZE // 2 + 1
 MARGIN = FFT_SIZE // (2 * STFT_HOP_LENGTH)  # frames on either side that overlap with a frame's first half
 HIGHEST_HARMONIC = 10000.0  # Hz; above, all is noise
 NOISE_LENGTH = 2**17  # samples after which the noise repeats: 6 seconds
+NOISE_IN_VOICE = 0.6  # of what spectral losses ask for: to them a wavering voice is a noisy one
 
 
 @dataclass(frozen=True)
@@ -193,11 +194,19 @@ class Vocoder(nn.Module):
             pitch = self.decode_pitch(filters.pitch_logits)[:, wanted - seen[0]]
             pulse_spectra, phases = self.pulse_frames(pitch, phase)
             audio = self.render(
-                Filters(*(part[:, inside] for part in filters)), pulse_spectra, self.noise_frames(first, last - first)
+                quieten(Filters(*(part[:, inside] for part in filters))),
+                pulse_spectra,
+                self.noise_frames(first, last - first),
             )
             start = (begin - first + MARGIN) * STFT_HOP_LENGTH
             yield audio[:, start : start + (end - begin) * STFT_HOP_LENGTH]
             phase = phases[:, end - 1 - first]  # at the first frame of the next chunk's `wanted`
+
+
+def quieten(filters: Filters) -> Filters:
+    """The same with less noise where there is voice: NOISE_IN_VOICE of it in a frame that is all voice."""
+    voice, noise = (part.abs().square().mean(-1, keepdim=True) for part in (filters.voice, filters.noise))
+    return filters._replace(noise=filters.noise * (1 - (1 - NOISE_IN_VOICE) * voice / (voice + noise)))
 
 
 def even(spectra: Tensor) -> Tensor:

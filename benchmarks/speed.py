@@ -26,8 +26,8 @@ import numpy as np
 import torch
 from torch import nn
 
-import hifigan
 import lj_speech
+import vocoder
 from part2_solution import CHECKPOINT_PATH, TextToSpeechSynthesizer
 
 SENTENCE = "Four hours of steady work faced us before the evening tea."
@@ -113,13 +113,13 @@ def measure(checkpoint: pathlib.Path, n_threads: int, n: int) -> list[dict]:
     ready, first = zip(*[time_loading(checkpoint, n_threads) for _ in range(min(n, 3))])
     rows = {
         "parameters, acoustic model": f"{count_parameters(synthesizer.model) / 1e6:.2f} M",
-        "parameters, HiFi-GAN": f"{count_parameters(hifigan.load()) / 1e6:.2f} M",
+        "parameters, vocoder": f"{count_parameters(vocoder.load()) / 1e6:.2f} M",
         f"size of {checkpoint.name}": megabytes(checkpoint),
-        "size of HiFi-GAN's weights": megabytes(hifigan.find_weights()),
+        f"size of {vocoder.WEIGHTS_PATH.name}": megabytes(vocoder.WEIGHTS_PATH),
         f"time to load (n = {len(ready)})": spread(ready, " s"),
         f"first sentence after that (n = {len(first)})": spread(first, " s"),
         f"real-time factor, text to spectrogram (n = {n})": spread([(r.text + r.model) / r.audio for r in runs]),
-        f"real-time factor, HiFi-GAN (n = {n})": spread([r.vocoder / r.audio for r in runs]),
+        f"real-time factor, vocoder (n = {n})": spread([r.vocoder / r.audio for r in runs]),
         f"real-time factor, text to audio (n = {n})": spread([sum(r[:3]) / r.audio for r in runs]),
         "words recognised of the sentence": words_recognised(SENTENCE, audio[-1]),
     }
