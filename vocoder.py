@@ -206,7 +206,7 @@ class Vocoder(nn.Module):
 def quieten(filters: Filters) -> Filters:
     """The same with less noise where there is voice: NOISE_IN_VOICE of it in a frame that is all voice."""
     voice, noise = (part.abs().square().mean(-1, keepdim=True) for part in (filters.voice, filters.noise))
-    return filters._replace(noise=filters.noise * (1 - (1 - NOISE_IN_VOICE) * voice / (voice + noise)))
+    return filters._replace(noise=filters.noise * (1 - (1 - NOISE_IN_VOICE) * voice / (voice + noise).clamp_min(1e-20)))
 
 
 def even(spectra: Tensor) -> Tensor:

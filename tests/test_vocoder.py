@@ -211,3 +211,14 @@ def test_it_is_a_choice_of_lj_speech(tmp_path):
         list(speak.stream(torch.full((80, 5), math.nan)))
     with pytest.raises(ValueError, match="chunk"):
         list(speak.stream(spectrograms[0], 0))
+
+
+# -------- Noise in voice ---------------------------------------------------------------------------------------------
+
+
+def test_noise_is_quietened_where_there_is_voice_only():
+    power = torch.tensor([0.0, 1.0])[None, :, None].expand(1, 2, vocoder.N_FREQUENCIES)  # unvoiced, voiced
+    noise = torch.full((1, 2, vocoder.N_FREQUENCIES), 0.01)
+    quiet = vocoder.quieten(vocoder.Filters(torch.zeros(1, 2, 1), power.to(torch.complex64), noise)).noise
+    torch.testing.assert_close(quiet[0, 0], noise[0, 0])
+    assert quiet[0, 1, 0].item() == pytest.approx(0.01 * vocoder.NOISE_IN_VOICE, rel=1e-3)
