@@ -654,6 +654,13 @@ def left_out(samples: Mapping, recordings: Recordings) -> list[str]:
     return lines
 
 
+def write_json(report: Mapping, path: pathlib.Path) -> None:
+    """To a temporary name, then renamed."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(report, indent=1), encoding="utf-8")
+    os.replace(temporary, path)
+
+
 def keep_audio(folder: pathlib.Path, spoken: Mapping[str, Sequence[Utterance]]) -> None:
     """Write each utterance to `folder/kind/name.wav`."""
     for kind, utterances in spoken.items():
@@ -751,9 +758,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(1, f"{parser.prog}: {error}\n")
     print(render(report))
     if options.json:
-        temporary = options.json.with_name(options.json.name + ".tmp")
-        temporary.write_text(json.dumps(report, indent=1), encoding="utf-8")
-        os.replace(temporary, options.json)
+        write_json(report, options.json)
 
 
 if __name__ == "__main__":

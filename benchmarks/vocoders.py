@@ -541,9 +541,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(1, f"{parser.prog}: {error}\n")
     print(render(report))
     if options.json:
-        temporary = options.json.with_name(options.json.name + ".tmp")
-        temporary.write_text(json.dumps(report, indent=1), encoding="utf-8")
-        os.replace(temporary, options.json)
+        evaluate.write_json(report, options.json)
 
 
 if __name__ == "__main__":
