@@ -39,7 +39,7 @@ from tqdm.auto import tqdm
 import english
 import lj_speech
 from lj_speech import MEL_SCALE_BINS, SPECTROGRAMS_MAX, SPECTROGRAMS_MEAN, SPECTROGRAMS_MIN, SPECTROGRAMS_STD
-from training import Run, Stage, StepConfig, checksum, read_saved, save_atomically
+from training import Run, Stage, StepConfig, checksum, load_model, save_model
 
 CHECKPOINT_PATH = pathlib.Path("TTS.pth")
 CHECKPOINT_MD5 = "8e34ce1d955d558cb52bb477dd002f28"
@@ -443,10 +443,7 @@ def save_checkpoint(model: AcousticModel, path: pathlib.Path, training: Mapping)
     """
     if path.exists() and checksum(path) == CHECKPOINT_MD5:
         shutil.copy2(path, path.with_name(f"{path.stem}-shipped{path.suffix}"))
-    weights = {name: tensor.detach().cpu().half() for name, tensor in model.state_dict().items()}
-    broken = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
-    assert not broken, f"weights that are not finite in fp16: {broken}"
-    save_atomically({"config": asdict(model.config), "weights": weights, "training": dict(training)}, path)
+    save_model(model, path, training)
 
 
 def load_checkpoint(path: str | pathlib.Path) -> AcousticModel:
@@ -457,15 +454,7 @@ def load_checkpoint(path: str | pathlib.Path) -> AcousticModel:
     path, advice = pathlib.Path(path), "train a voice with train_tts, or `git checkout TTS.pth`"
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint at {path.resolve()}: {advice}")
-    checkpoint = read_saved(path, advice)
-    try:
-        model = AcousticModel(ModelConfig(**checkpoint["config"]))
-        model.load_state_dict({name: tensor.float() for name, tensor in checkpoint["weights"].items()})
-    except (RuntimeError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} holds no model of this program ({type(error).__name__}): {advice}") from error
-    if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
-        raise ValueError(f"{path} holds NaN or infinity: {advice}")
-    return model.eval()
+    return load_model(path, lambda config: AcousticModel(ModelConfig(**config)), "model", advice)
 
 
 # -------- Training ---------------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ import part2_solution as tts
 import prepare_data
 import vocoder
 from lj_speech import FRAME_MILLISECONDS, MEL_SCALE_BINS, SAMPLING_RATE, STFT_HOP_LENGTH
-from training import Run, Stage, StepConfig, checksum, read_saved, save_atomically
+from training import Run, Stage, StepConfig, checksum, read_saved, save_model
 
 CROP_FRAMES = 64
 RESOLUTIONS = {256: 24, 512: 40, 1024: 80, 2048: 128}  # samples of the window: mel bands
@@ -294,12 +294,6 @@ def evaluate(stage: Stage, recordings: Sequence[Recording], writer) -> dict[str,
     return {name: torch.stack([one[name].float() for one in measures]).mean() for name in measures[0]}
 
 
-def save(model: vocoder.Vocoder, path: pathlib.Path, training: dict) -> None:
-    """Configuration, fp16 weights and how they were trained, as plain data."""
-    weights = {name: tensor.detach().cpu().half() for name, tensor in model.state_dict().items()}
-    save_atomically({"config": asdict(model.config), "weights": weights, "training": training}, path)
-
-
 def train(
     audio_root: pathlib.Path, out: pathlib.Path, n_steps: int, *, adversarial_from: int | None = None,
     predicted: Sequence[pathlib.Path] = (), init: pathlib.Path | None = None,
@@ -344,7 +338,7 @@ def train(
             run.log("validation", stage, measures)
             bar.write(f"{stage.step}: " + ", ".join(f"{name} {float(value):.3f}" for name, value in measures.items()))
             run.save("vocoder", stage, opponent=opponent.state_dict())
-            save(stage.average, out, {"runs": [*previous_runs(init), {**settings, "reached": stage.step}]})
+            save_model(stage.average, out, {"runs": [*previous_runs(init), {**settings, "reached": stage.step}]})
     run.state_path.unlink(missing_ok=True)
 
 

@@ -9,7 +9,7 @@ import os
 import pathlib
 import pickle
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,30 @@ def read_saved(path: pathlib.Path, advice: str) -> dict:
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds a {type(content).__name__}, no dict: {advice}")
     return content
+
+
+def save_model(model: nn.Module, path: pathlib.Path, training: Mapping) -> None:
+    """Write the model's configuration (`model.config`), fp16 weights and how they were trained, as plain data."""
+    weights = {name: tensor.detach().cpu().half() for name, tensor in model.state_dict().items()}
+    broken = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
+    assert not broken, f"weights that are not finite in fp16: {broken}"
+    save_atomically({"config": asdict(model.config), "weights": weights, "training": dict(training)}, path)
+
+
+def load_model(path: pathlib.Path, build: Callable[[Mapping], nn.Module], noun: str, advice: str) -> nn.Module:
+    """Read what `save_model` wrote into an fp32 model in eval mode on the CPU; `build` makes it of its configuration.
+
+    ValueError, which names the `noun` and gives the `advice`, for a truncated, foreign or hostile file.
+    """
+    saved = read_saved(path, advice)
+    try:
+        model = build(saved["config"])
+        model.load_state_dict({name: tensor.float() for name, tensor in saved["weights"].items()})
+    except (RuntimeError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} holds no {noun} of this program ({type(error).__name__}): {advice}") from error
+    if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
+        raise ValueError(f"{path} holds NaN or infinity: {advice}")
+    return model.eval()
 
 
 # -------- Settings ---------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lj_speech import MEL_SCALE_BINS, SAMPLING_RATE, SPECTROGRAMS_MEAN, SPECTROGRAMS_STD, STFT_HOP_LENGTH
-from training import read_saved
+from training import load_model
 
 WEIGHTS_PATH = pathlib.Path(__file__).with_name("vocoder.pth")
 FFT_SIZE = 1024  # and length of the Hann window
@@ -247,10 +247,5 @@ def load(path: str | pathlib.Path | None = None, device: str | torch.device = "c
     path, advice = pathlib.Path(path or WEIGHTS_PATH), "`git checkout vocoder.pth`, or train with train_vocoder.py"
     if not path.is_file():
         raise FileNotFoundError(f"there are no vocoder weights at {path.resolve()}: {advice}")
-    checkpoint = read_saved(path, advice)
-    try:
-        model = Vocoder(Config(**checkpoint["config"]))
-        model.load_state_dict({name: tensor.float() for name, tensor in checkpoint["weights"].items()})
-    except (RuntimeError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} holds no vocoder of this program ({type(error).__name__}): {advice}") from error
-    return model.eval().requires_grad_(False).to(device)
+    model = load_model(path, lambda config: Vocoder(Config(**config)), "vocoder", advice)
+    return model.requires_grad_(False).to(device)

@@ -126,17 +126,17 @@ def test_training_writes_weights_that_speak_and_resumes(recordings, tmp_path, mo
     options = dict(adversarial_from=3, config=QUICK, logdir=logdir, model_config=TINY)
 
     stopped = RuntimeError("power cut")
-    original = train_vocoder.save
+    original = train_vocoder.save_model
 
     def save_and_stop(model, path, training):
         original(model, path, training)
         if training["runs"][-1]["reached"] == 4:
             raise stopped
 
-    monkeypatch.setattr(train_vocoder, "save", save_and_stop)
+    monkeypatch.setattr(train_vocoder, "save_model", save_and_stop)
     with pytest.raises(RuntimeError, match="power cut"):
         train_vocoder.train(recordings, out, 6, **options)
-    monkeypatch.setattr(train_vocoder, "save", original)
+    monkeypatch.setattr(train_vocoder, "save_model", original)
     train_vocoder.train(recordings, out, 6, **options)
     assert torch.load(out, weights_only=True)["training"]["runs"][0]["reached"] == 6
     assert vocoder.load(out)(torch.full((1, 80, 10), -5.0)).shape == (1, 2560)
