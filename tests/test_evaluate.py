@@ -5,6 +5,9 @@ import math
 
 import numpy as np
 import pytest
+import soundfile
+import torch
+from conftest import write_utterance
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,20 +15,27 @@ import lj_speech
 from benchmarks import evaluate
 from benchmarks.evaluate import (
     FRAME_MILLISECONDS,
+    SAMPLING_RATE,
+    STFT_HOP_LENGTH,
+    Melody,
+    PhraseScore,
     Utterance,
     detail,
     duration_error,
     edit_distance,
     f0_error,
+    find_phrases,
     markdown_table,
     mean_durations,
     mel_cepstral_distortion,
     mel_cepstrum,
+    melody,
     normalise_text,
     read_sentences,
     spread_out,
     tempo,
 )
+from part2_solution import Speech
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Words
@@ -118,6 +128,11 @@ def test_f0_error_without_a_common_voiced_frame():
     assert f0_error(np.array([100.0, 0]), np.array([0, 100.0])) == (0, 0, 2)
 
 
+def test_melody_is_geometric_and_of_voiced_frames():
+    assert melody(np.array([0.0, 100, 0, 400])) == pytest.approx((200, 12, 2))
+    assert melody(np.zeros(3)) == (None, None, 0)
+
+
 def test_tempo_leaves_out_the_pauses():
     codes = ["pau", "AA1", "B", "pau", "S", "T", "pau", "B", "pau"]
     durations = [50, 10, 5, 20, 5, 10, 0, 10, 50]
@@ -136,6 +151,85 @@ def test_mean_durations_is_the_mean_per_phoneme_and_of_all():
     first = lj_speech.Alignment("one", ["AA1", "B"], [0, 4], [4, 6])
     second = lj_speech.Alignment("two", ["AA1"], [0], [8])
     assert mean_durations([first, second]) == {"AA1": 6, "B": 6, "": 6}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Phrases
+# ---------------------------------------------------------------------------------------------------------------------
+
+CODES = ["AA1", "pau", "B", "AA1", "pau", "S", "T", "pau", "pau", "IY1"]  # 100 frames are 1.16 s
+DURATIONS = [100, 20, 60, 40, 10, 30, 20, 5, 5, 120]
+
+
+def by_frame(n_frames, first=0):
+    """Audio whose samples are the number of their frame, from `first`."""
+    return np.repeat(np.arange(first, first + n_frames, dtype=np.float32), STFT_HOP_LENGTH)
+
+
+def test_phrases_lie_between_pauses():
+    spans = {(phrase.samples.start // 256, phrase.samples.stop // 256) for phrase in find_phrases(CODES, DURATIONS)}
+    assert [phrase.codes for phrase in find_phrases(CODES, DURATIONS)] == [["AA1"], ["B", "AA1"], ["IY1"]]
+    assert spans == {(0, 106), (114, 226), (284, 410)}  # S T lasts 50 frames
+    assert find_phrases(["pau"], [200]) == []
+
+
+@pytest.mark.parametrize("n_frames, found", [(86, 0), (87, 1), (344, 1), (345, 0)])  # 1 s is 86.1 frames, 4 s 344.5
+def test_phrases_of_one_to_four_seconds_count_without_their_pauses(n_frames, found):
+    assert len(find_phrases(["pau", "AA1", "B", "pau"], [200, 40, n_frames - 40, 200])) == found
+
+
+@pytest.mark.parametrize(
+    "before, after, first, end", [(20, 20, 14, 126), (3, 20, 0, 109), (20, 0, 14, 120), (6, 1, 0, 107)]
+)
+def test_a_phrase_has_a_margin_as_far_as_the_pauses_last(before, after, first, end):
+    (phrase,) = find_phrases(["B", "pau", "AA1", "pau", "B"], [5, before, 100, after, 5])
+    assert (phrase.samples.start // 256 - 5, phrase.samples.stop // 256 - 5) == (first, end)
+
+
+class FakeSynthesizer:
+    """Ten frames for each phoneme unless told; its audio is a ramp that starts from the number of its frames."""
+
+    def __init__(self, checkpoint=None, vocoder=None):
+        self.said = []
+
+    def predict(self, codes, durations=None):
+        self.said.append(list(codes))
+        durations = durations or [10] * len(codes)
+        spectrogram = torch.linspace(-9, 0, 80 * sum(durations)).reshape(80, -1)
+        return [Speech(spectrogram, codes, durations, None)]
+
+    def synthesize_from_text(self, text):
+        pass
+
+    def vocoder(self, spectrogram):
+        n_frames = spectrogram.shape[1]
+        return torch.arange(n_frames * STFT_HOP_LENGTH)[None] + float(n_frames)
+
+
+def test_a_phrase_is_judged_in_the_recording_in_its_copy_and_said_by_the_voice(monkeypatch):
+    recording = Utterance("a", "a text", by_frame(410)[:-10], CODES, DURATIONS)
+    copy = recording._replace(audio=by_frame(411, 1000))
+    others = [utterance._replace(name="b") for utterance in (copy, recording)]
+    synthesizer = FakeSynthesizer()
+    monkeypatch.setattr(evaluate, "resample", lambda audio: audio)
+    spoken = {"copy-synthesis": [others[0], copy], "recordings": [recording]}
+    scores = evaluate.judge_phrases(synthesizer, spoken, lambda audio: float(audio[0]))
+    assert synthesizer.said == [["pau", "AA1", "pau"], ["pau", "B", "AA1", "pau"], ["pau", "IY1", "pau"]]
+    assert {kind: [score.mos for score in scores[kind]] for kind in scores} == {
+        "recordings": [0, 114, 284], "copy-synthesis": [1000, 1114, 1284], "voice": [30, 40, 30],
+    }  # fmt: skip
+    lengths = {kind: [round(score.seconds * SAMPLING_RATE) for score in scores[kind]] for kind in scores}
+    cut = [256 * 106, 256 * 112, 256 * 126 - 10]  # from the copy, which is longer, no more than from the recording
+    assert lengths == {"recordings": cut, "copy-synthesis": cut, "voice": [256 * 30, 256 * 40, 256 * 30]}
+    assert [(score.name, score.codes) for score in scores["voice"]] == [("a", "AA1"), ("a", "B AA1"), ("a", "IY1")]
+
+
+def test_phrases_are_compared_in_pairs():
+    moses = {"recordings": [3.0, 4.0], "voice": [2.0, 3.5]}
+    scores = {kind: [PhraseScore("a", "AA1", 2.0 + i, mos) for i, mos in enumerate(moses[kind])] for kind in moses}
+    recordings, voice = evaluate.phrase_rows(scores)
+    assert list(recordings.values()) == ["recordings", 2, 2.5, 3.5, pytest.approx(0.98), None, None]
+    assert list(voice.values()) == ["voice", 2, 2.5, 2.75, pytest.approx(1.47), -0.75, pytest.approx(0.49)]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -167,6 +261,18 @@ def test_summary_pools_errors_over_words_and_f0_over_frames():
     assert (row["MOS"], row["MOS ±"]) == pytest.approx((3, 1.96 / math.sqrt(3)))
     assert row["F0 Hz"] == pytest.approx(100 * 2**0.25)
     assert (row["RTF model"], row["RTF vocoder"]) == pytest.approx((0.1, 0.4))
+
+
+def test_the_reference_recordings_have_a_row_of_their_melody():
+    utterance = Utterance("a", "", np.zeros(22050, np.float32), ["AA1"], [10])
+    spoken, scores = {"sentences": [utterance]}, {"sentences": [make_score(0, 3, 4.0)]}
+    references = [Melody(100.0, 2.0, 30), Melody(200.0, 4.0, 10), Melody(None, None, 0)]
+    first, row = evaluate.speech_rows(spoken, scores, [], references)
+    assert list(row) == list(first)
+    assert {key: value for key, value in row.items() if value is not None} == {
+        "speech": "reference recordings", "n": 3, "F0 Hz": pytest.approx(100 * 2**0.25), "spread st": 3,
+    }  # fmt: skip
+    assert evaluate.speech_rows(spoken, scores, [], []) == [first]
 
 
 def test_what_was_not_measured_is_a_dash_in_the_table_and_null_in_json():
@@ -240,3 +346,49 @@ def test_two_results_are_compared_on_the_sentences_they_share():
     row = compare.compare(compare.shared_utterances(before, after))
     assert (row["n"], row["words"], row["words wrong"]) == (2, 10, "1 -> 2")
     assert (row["MOS"], row["difference"]) == ("2.50 -> 2.90", "+0.40 ± 0.39")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# All of it
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def inputs(tmp_path, monkeypatch):
+    """Checkpoint, dataset and recordings: one of a held-out utterance, one of another. Judges and voice are fakes."""
+    root, clips = tmp_path / "LJ-Speech-aligned", tmp_path / "clips"
+    root.mkdir()
+    clips.mkdir()
+    for index in range(40):
+        write_utterance(root, f"LJ{index:03d}", ["pau", "AA1", "pau", "B"], [5, 100, 5, 20])
+    for name in ("LJ001", "LJ030"):
+        soundfile.write(clips / f"{name}.wav", np.zeros(130 * STFT_HOP_LENGTH), SAMPLING_RATE)
+    (tmp_path / "TTS.pth").touch()
+    judges = evaluate.Judges(lambda audio: "text of", lambda audio: 3.0, None, None)
+    monkeypatch.setattr(evaluate, "load_judges", lambda references: judges)
+    monkeypatch.setattr(evaluate, "TextToSpeechSynthesizer", FakeSynthesizer)
+    monkeypatch.setattr(evaluate, "track_f0", lambda audio: (np.full(len(audio) // STFT_HOP_LENGTH, 190.0), None))
+    monkeypatch.setattr(evaluate, "analyse", lambda audio: evaluate.World(np.zeros(130), np.zeros((130, 24))))
+    return tmp_path / "TTS.pth", root, clips
+
+
+def test_recordings_give_the_table_of_phrases_and_the_speakers_melody(inputs):
+    report = json.loads(json.dumps(evaluate.evaluate(*inputs)))
+    assert [(row["phrases"], row["n"]) for row in report["phrases"]] == [
+        ("recordings", 1), ("copy-synthesis", 1), ("voice", 1),
+    ]  # fmt: skip
+    score = {"name": "LJ001", "codes": "AA1", "seconds": 110 * STFT_HOP_LENGTH / SAMPLING_RATE, "mos": 3.0}
+    assert report["phrase_scores"]["recordings"] == [score]
+    row = report["speech"][-1]
+    assert (row["speech"], row["n"], row["F0 Hz"]) == ("reference recordings", 1, pytest.approx(190))
+    assert evaluate.markdown_table(report["phrases"]) in evaluate.render(report)
+
+
+def test_without_recordings_there_are_no_phrases(inputs):
+    report = evaluate.evaluate(*inputs[:2])
+    assert report["phrases"] == [] and report["phrase_scores"] == {}
+    assert [row["speech"] for row in report["speech"]][-2:] == ["copy-synthesis", "alignments"]
+    assert "phrases" not in evaluate.render(report).replace(report["left_out"][0], "")
+    assert report["left_out"][0].startswith("recording, phrases")
+    older = {key: value for key, value in report.items() if not key.startswith("phrase")}
+    assert evaluate.render(older) == evaluate.render(report)
