@@ -25,6 +25,7 @@ import math
 import numbers
 import pathlib
 import shutil
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -505,25 +506,34 @@ def run_stage(name: str, stage: Stage, loaders: Sequence, n_epochs: int, functio
     every = max(1, n_epochs // stage.config.n_evaluations)
     bar = tqdm(range(stage.epoch, n_epochs), desc=name, initial=stage.epoch, total=n_epochs, unit="epoch")
     for epoch in bar:
-        train_epoch(name, stage, train_loader, compute_loss, run)
+        speed = train_epoch(name, stage, train_loader, compute_loss, run)
+        run.log(name, stage, speed)
         if (epoch + 1) % every == 0 or epoch + 1 == n_epochs:
             measures = evaluate(stage, val_loader, run.writer)
             run.log("validation", stage, measures)
+            measures |= speed
             bar.set_postfix({key: f"{float(value):.3f}" for key, value in measures.items()}, step=stage.step)
             run.save(name, stage)
     return stage.average
 
 
-def train_epoch(name: str, stage: Stage, loader: Iterable[Batch], compute_loss: Callable, run: Run) -> None:
+def train_epoch(name: str, stage: Stage, loader: Iterable[Batch], compute_loss: Callable, run: Run) -> dict[str, float]:
+    """Returns iterations a second and which part of the time was spent waiting for the loader."""
     stage.model.eval()
     for part in stage.parts:
         part.train()
     loader.batch_sampler.epoch = stage.epoch
+    first, waited, start = stage.step, 0.0, time.perf_counter()
+    asked = start
     for batch in loader:
+        waited += time.perf_counter() - asked
         scalars = stage.train(batch.to(stage.device), compute_loss)
         if stage.step % stage.config.log_every == 0:
             run.log(name, stage, {**scalars, "learning_rate": stage.scheduler.get_last_lr()[0]})
+        asked = time.perf_counter()
     stage.epoch += 1
+    seconds = asked - start
+    return {"iterations_per_second": (stage.step - first) / seconds, "loader_fraction": waited / seconds}
 
 
 def spectrogram_picture(mels: Tensor) -> Tensor:
@@ -566,7 +576,7 @@ def evaluate_durations(stage: Stage, loader: Iterable[Batch], writer) -> dict[st
 def train_tts(
     dataset_root: pathlib.Path, num_epochs: int, logdir: str | pathlib.Path = "runs/tts", *,
     config: TrainConfig = TrainConfig(), model_settings: Mapping = {}, durations_root: pathlib.Path | None = None,
-    checkpoint_path: str | pathlib.Path = CHECKPOINT_PATH, resume: bool = True,
+    init: pathlib.Path | None = None, checkpoint_path: str | pathlib.Path = CHECKPOINT_PATH, resume: bool = True,
 ) -> None:  # fmt: skip
     """Train from scratch on the aligned dataset at `dataset_root`; leaves the voice in `./TTS.pth`.
 
@@ -576,6 +586,7 @@ def train_tts(
 
     model_settings      fields of `ModelConfig` other than their defaults, e.g. {"width": 384}
     durations_root      more alignments without spectrograms for the duration model (`prepare_data.py --no-audio`)
+    init                a checkpoint to start from, with its configuration, instead of from scratch
     resume              False discards an unfinished run in `logdir`
 
     Raises FileNotFoundError for a missing dataset, ValueError for broken data or settings.
@@ -583,23 +594,39 @@ def train_tts(
     if num_epochs < 1:
         raise ValueError(f"num_epochs is {num_epochs}: train for at least 1")
     datasets = lj_speech.get_dataset(dataset_root)
-    model_config = replace(describe_data([a for dataset in datasets for a in dataset.alignments]), **model_settings)
-    settings = {"model": asdict(model_config), "training": asdict(config), "num_epochs": num_epochs}
+    torch.manual_seed(config.seed)
+    model = make_model([a for dataset in datasets for a in dataset.alignments], model_settings, init)
+    source = {"init": checksum(pathlib.Path(init))} if init else {}
+    settings = {"model": asdict(model.config), "training": asdict(config), "num_epochs": num_epochs, **source}
     run = Run(pathlib.Path(logdir), settings, resume)
 
-    torch.manual_seed(config.seed)
-    model = AcousticModel(model_config).to("cuda" if torch.cuda.is_available() else "cpu")
     if run.state is None or run.state["stage"] == "spectrogram":
         model = train_spectrograms(model, datasets, num_epochs, config, run)
     alignments = [dataset.alignments for dataset in datasets]
     if durations_root is not None:
-        held_out, limit = {alignment.text for alignment in alignments[1]}, model_config.max_phonemes
+        held_out, limit = {alignment.text for alignment in alignments[1]}, model.config.max_phonemes
         more = [item for item in lj_speech.get_alignments(durations_root) if item.text not in held_out]
         alignments[0] = [item for item in more if len(item.codes) <= limit]
         print(f"durations: {len(more) - len(alignments[0])} utterances of over {limit} phonemes are left out")
     model = train_durations(model, alignments, config.duration_epochs or num_epochs, config, run)
     save_checkpoint(model, pathlib.Path(checkpoint_path), settings)
     run.state_path.unlink(missing_ok=True)
+
+
+def make_model(alignments: Sequence, settings: Mapping, init: pathlib.Path | None) -> AcousticModel:
+    """Of the data's configuration with random weights, or that of the checkpoint `init`; on the GPU if there is one."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    config = replace(describe_data(alignments), **settings)
+    if init is None:
+        return AcousticModel(config).to(device)
+    model = load_checkpoint(init)
+    if settings and replace(model.config, **settings) != model.config:
+        raise ValueError(f"{init} has other model settings than {dict(settings)}: leave them out")
+    for name in ("max_phonemes", "max_frames"):
+        if getattr(config, name) > getattr(model.config, name):
+            longest, limit = getattr(config, name), getattr(model.config, name)
+            raise ValueError(f"an utterance has {name} = {longest}, {init} reaches {limit}: leave out the longer ones")
+    return model.to(device)
 
 
 def train_spectrograms(model: AcousticModel, datasets: Sequence, n_epochs: int, config: TrainConfig, run: Run):
@@ -637,8 +664,8 @@ class Speech(NamedTuple):
 class TextToSpeechSynthesizer:
     """A trained voice: text or phonemes to audio. Inference only; on the GPU if there is one, else on the CPU.
 
-        synthesizer = TextToSpeechSynthesizer("TTS.pth")
-        audio = synthesizer.synthesize_from_text("Hello there.")  # (1, t), 22 050 Hz
+    synthesizer = TextToSpeechSynthesizer("TTS.pth")
+    audio = synthesizer.synthesize_from_text("Hello there.")  # (1, t), 22 050 Hz
     """
 
     SENTENCE_PAUSE = 0.25  # seconds of silence between sentences, on top of the pauses at their ends
@@ -751,6 +778,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     train.add_argument("--epochs", type=int, required=True)
     train.add_argument("--logdir", type=pathlib.Path, default="runs/tts")
     train.add_argument("--durations-root", type=pathlib.Path, help="more alignments for the duration model")
+    train.add_argument("--init", type=pathlib.Path, help="checkpoint to start from instead of from scratch")
     train.add_argument("--no-resume", action="store_true", help="discard an unfinished run in the log folder")
     for setting in fields(TrainConfig):
         kind = type(setting.default) if setting.default is not None else int
@@ -780,7 +808,7 @@ def run_train(options: argparse.Namespace) -> None:
     config = TrainConfig(**{setting.name: getattr(options, setting.name) for setting in fields(TrainConfig)})
     train_tts(
         options.dataset_root, options.epochs, options.logdir, config=config, durations_root=options.durations_root,
-        checkpoint_path=options.checkpoint, resume=not options.no_resume,
+        init=options.init, checkpoint_path=options.checkpoint, resume=not options.no_resume,
     )  # fmt: skip
 
 

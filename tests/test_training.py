@@ -124,6 +124,32 @@ def test_the_log_has_losses_pictures_and_audio(dataset_root, tmp_path):
     assert {"validation/spectrogram_loss", "validation/sigma", "validation/duration_error_ms"} <= set(tags["scalars"])
     assert len(tags["images"]) == 3 and tags["audio"] == ["predicted"]
     assert len(log.Scalars("spectrogram/loss")) == 6, "3 batches in each of 2 epochs"
+    speeds, waits = (log.Scalars(f"spectrogram/{name}") for name in ("iterations_per_second", "loader_fraction"))
+    assert len(speeds) == len(waits) == 2 and min(speed.value for speed in speeds) > 0
+    assert all(0 < wait.value < 1 for wait in waits)
+
+
+# -------- Starting from a checkpoint ---------------------------------------------------------------------------------
+
+
+def test_training_goes_on_from_a_checkpoint(dataset_root, tmp_path):
+    first, still = train(dataset_root, tmp_path), tts.replace(QUICK, learning_rate=1e-9, duration_learning_rate=1e-9)
+    second = train(dataset_root, tmp_path, name="b", config=still, init=first, model_settings={})
+    before, after = (torch.load(path, weights_only=True) for path in (first, second))
+    assert (
+        before["config"] == after["config"] and after["training"]["init"] == hashlib.md5(first.read_bytes()).hexdigest()
+    )
+    learned = [name for name, _ in tts.load_checkpoint(first).named_parameters()]
+    assert all(torch.allclose(before["weights"][name], after["weights"][name], atol=1e-4) for name in learned)
+
+
+def test_what_does_not_fit_a_checkpoint_is_named(dataset_root, tmp_path):
+    checkpoint = train(dataset_root, tmp_path, 1)
+    with pytest.raises(ValueError, match="other model settings"):
+        train(dataset_root, tmp_path, name="b", init=checkpoint, model_settings={"width": 64})
+    write_utterance(dataset_root, "LJ999", ["AA1", "B"] * 20, [3] * 40)
+    with pytest.raises(ValueError, match="max_phonemes = 40"):
+        train(dataset_root, tmp_path, name="b", init=checkpoint, model_settings={})
 
 
 # -------- Interruption -----------------------------------------------------------------------------------------------
@@ -137,7 +163,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(dataset_root, tmp_path, monke
     def interrupt(name, state, *others):
         if (name, state.epoch) == (stage, epoch):
             raise KeyboardInterrupt
-        train_epoch(name, state, *others)
+        return train_epoch(name, state, *others)
 
     with monkeypatch.context() as patch:
         patch.setattr(tts, "train_epoch", interrupt)
