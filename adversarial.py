@@ -4,8 +4,8 @@
 
 A mean-squared loss makes of several likely spectrograms their mean, which sounds muffled. Here a small discriminator
 learns to tell real crops from predicted ones (least squares, arXiv 1611.04076), and the decoder learns to pass, held by
-the spectrogram loss and by the discriminator's features (feature matching, arXiv 1606.03498). Encoder, σ and duration
-model stay as they are, and so do the statistics of the batch normalisation.
+the spectrogram loss and by the discriminator's features (feature matching, arXiv 1606.03498). Encoder, σ and GRUs
+stay as they are, and so do the statistics of the batch normalisation.
 
 What the training has recordings of, the voice knows nearly by heart, and says more sharply than what it will be asked
 to say. So the discriminator may also judge sentences without a recording, of which phonemes and durations are known
@@ -37,6 +37,7 @@ from training import Run, Stage, checksum, read_saved
 CROP_FRAMES = 96  # about a second: a few syllables
 ADVERSARIAL_WEIGHT, FEATURE_WEIGHT = 0.3, 0.5  # beside the spectrogram loss at 1
 LEARNING_RATE = 2e-4
+INTONATION, PITCH_OFFSET_STD = 1.5, 0.09  # of texts: how far the melody goes, and 1.6 semitones as a log of Hz
 SAVE_EVERY = 100  # steps
 
 
@@ -86,6 +87,8 @@ def discriminator_loss(discriminator: Discriminator, crops: tuple[Tensor, Tensor
 def decoder_loss(model: tts.AcousticModel, batches: Batches, opponent: Stage, before: tts.AcousticModel) -> dict:
     """Lets the discriminator take its step on these batches, then judges by it."""
     recorded, texts = batches
+    if texts is not None:
+        texts = texts._replace(log_pitch=varied_log_pitch(before, texts))
     prediction = model(recorded)
     losses = tts.spectrogram_loss(prediction, recorded)
     real, predicted = random_crops(recorded, recorded.mels, prediction.mels)
@@ -110,6 +113,15 @@ def decoder_loss(model: tts.AcousticModel, batches: Batches, opponent: Stage, be
     return {**losses, "loss": sum(parts), **others}
 
 
+def varied_log_pitch(model: tts.AcousticModel, texts: tts.Batch) -> Tensor:
+    """(B, N): the predicted melody, livelier and each utterance higher or lower, as recordings are."""
+    with torch.no_grad():
+        log_pitch = model.predict_log_pitch(texts.tokens, texts.durations, texts.token_mask)
+    middle = tts.masked_mean(log_pitch, texts.token_mask)
+    offsets = torch.randn(len(log_pitch), 1, device=log_pitch.device) * PITCH_OFFSET_STD
+    return middle + INTONATION * (log_pitch - middle) + offsets
+
+
 def blurred(mels: Tensor) -> Tensor:
     """(B, T, M) -> (B, T, M): means of 5 frames x 5 bands."""
     return F.avg_pool2d(mels.float(), kernel_size=5, stride=1, padding=2)
@@ -122,6 +134,12 @@ def endless(loader: Iterable[tts.Batch], step: int) -> Iterator[tts.Batch]:
         yield from loader
 
 
+def read_texts(root: pathlib.Path, config: tts.ModelConfig) -> list[lj_speech.Alignment]:
+    """The sentences in `root` that are short enough for the model."""
+    alignments = [item for item in lj_speech.get_alignments(root) if len(item.codes) <= config.max_phonemes]
+    return [item for item in alignments if 0 < sum(item.durations) <= config.max_frames]
+
+
 def make_batches(datasets: Sequence, texts_root: pathlib.Path | None, model_config: tts.ModelConfig,
                  config: tts.TrainConfig, step: int) -> Iterator[Batches]:  # fmt: skip
     """Half of each batch is recorded and half is text where there are texts; else all is recorded."""
@@ -132,9 +150,7 @@ def make_batches(datasets: Sequence, texts_root: pathlib.Path | None, model_conf
     if texts_root is None:
         return (Batches(batch, None) for batch in recorded)
     heard = {alignment.text for dataset in datasets for alignment in dataset.alignments}
-    alignments = [item for item in lj_speech.get_alignments(texts_root) if item.text not in heard]
-    alignments = [item for item in alignments if len(item.codes) <= model_config.max_phonemes]
-    alignments = [item for item in alignments if 0 < sum(item.durations) <= model_config.max_frames]
+    alignments = [item for item in read_texts(texts_root, model_config) if item.text not in heard]
     samples, lengths = [item.as_sample() for item in alignments], [sum(item.durations) for item in alignments]
     texts = endless(tts.make_loaders([samples], [lengths], model_config.vocabulary, config)[0], step)
     with_mask = (batch._replace(frame_mask=tts.length_mask(batch.durations.sum(1))) for batch in texts)
@@ -152,12 +168,14 @@ def train_mode(model: tts.AcousticModel) -> None:
 def finetune(
     dataset_root: pathlib.Path, checkpoint_path: pathlib.Path, out: pathlib.Path, n_steps: int = 420,
     config: tts.TrainConfig = tts.TrainConfig(batch_size=8, ema_decay=0.99), *,
-    texts_root: pathlib.Path | None = None, logdir: str | pathlib.Path = "runs/adversarial",
+    texts_root: pathlib.Path | None = None, more_root: pathlib.Path | None = None,
+    logdir: str | pathlib.Path = "runs/adversarial",
 ) -> None:  # fmt: skip
     """Fine-tune the decoder of `checkpoint_path` for `n_steps` and write the averaged result to `out`.
 
     texts_root      alignments without spectrograms (`prepare_data.py --no-audio`): sentences that only the
                     discriminator judges
+    more_root       more utterances with spectrograms, as for `train_tts`
 
     An interrupted run resumes from `logdir`.
     Raises FileNotFoundError or ValueError for a missing or unusable dataset or checkpoint.
@@ -165,14 +183,14 @@ def finetune(
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     before = tts.load_checkpoint(checkpoint_path).to(device).requires_grad_(False)
-    datasets = lj_speech.get_dataset(dataset_root)
-    source = {"checkpoint": checksum(pathlib.Path(checkpoint_path)), "texts": str(texts_root)}
+    datasets = tts.read_datasets(dataset_root, more_root)
+    source = {"checkpoint": checksum(pathlib.Path(checkpoint_path)), "texts": str(texts_root), "more": str(more_root)}
     settings = {"n_steps": n_steps, **asdict(config), **source}
     run = Run(pathlib.Path(logdir), settings, resume=True)
     discriminator = Discriminator().to(device)
     opponent = Stage(discriminator, [discriminator], LEARNING_RATE, n_steps, config)
     model = copy.deepcopy(before)
-    stage = Stage(model, [model.decoder], LEARNING_RATE, n_steps, config)
+    stage = Stage(model, [model.decoder, model.pitch_encoding], LEARNING_RATE, n_steps, config)
     if run.state is not None:
         opponent.load_state_dict(run.state["opponent"])
         stage.load_state_dict(run.state)
@@ -200,12 +218,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--amp", default="auto", choices=["auto", "bf16", "fp16", "fp32"])
     parser.add_argument("--texts", type=pathlib.Path, help="alignments without recordings to learn from too")
+    parser.add_argument("--more", type=pathlib.Path, help="more utterances to learn from: see shift_pitch.py")
     parser.add_argument("--logdir", type=pathlib.Path, default="runs/adversarial")
     options = parser.parse_args(arguments)
     config = tts.TrainConfig(batch_size=options.batch_size, amp=options.amp, ema_decay=0.99)
     finetune(
         options.dataset_root, options.checkpoint, options.out, options.steps, config,
-        texts_root=options.texts, logdir=options.logdir,
+        texts_root=options.texts, more_root=options.more, logdir=options.logdir,
     )  # fmt: skip
 
 

@@ -1,19 +1,21 @@
 """Text-to-speech in one file: phonemes -> log-mel spectrogram -> audio, trained on LJ Speech.
 
     text ──english──> phonemes ──encoder──> encoded ──Gaussian upsampling──> frames ──decoder──> mels ──vocoder──> audio
-                                  (B, N)    (B, N, D)        ▲               (B, T, D)          (B, T, M)      (1, S)
-                                               └──GRU──> durations (B, N)
+                      (B, N)     │          (B, N, D)  ▲     ▲               (B, T, D)          (B, T, M)      (1, S)
+                                 │             └───────│─────┴── durations (B, N), by a GRU
+                                 └─────────────────────┴── pitch (B, N), by another GRU from phonemes and durations
 
 Axes      B batch, N phonemes, T frames, D width, M = 80 mel bands, S samples; L is N or T.
 Masks     `*_mask` is True at real positions. Every (B, L, D) tensor is zero at padding wherever a neighbour can see it:
           batch normalisation leaves it so, convolutions rely on it, attention is told the mask, losses count real
           positions only. So an utterance sounds the same alone and in a batch.
-Training  first everything but the duration model, with the durations of the alignment; then the duration model alone,
-          the rest frozen. Synthesis runs the same path and differs only in where the durations come from.
+Training  first everything but the two GRUs, with the durations of the alignment and the pitch of the recording; then
+          these, the rest frozen. Synthesis runs the same path and differs only in where durations and pitch come from.
 
 References
     Transformer blocks interleaved with convolution: arXiv 1910.10352 (here with batch instead of layer normalisation)
     Gaussian upsampling: Non-Attentive Tacotron, arXiv 2010.04301 §3.1 (here with one learned σ for all phonemes)
+    Pitch of each phoneme, predicted and given to the decoder: FastPitch, arXiv 2006.06873
     Post-processing network: Tacotron 2, arXiv 1712.05884;  learning rate: Attention Is All You Need, arXiv 1706.03762
 """
 
@@ -39,6 +41,7 @@ from tqdm.auto import tqdm
 
 import english
 import lj_speech
+import vocoder
 from lj_speech import MEL_SCALE_BINS, SPECTROGRAMS_MAX, SPECTROGRAMS_MEAN, SPECTROGRAMS_MIN, SPECTROGRAMS_STD
 from training import Run, Stage, StepConfig, checksum, load_model, save_model
 
@@ -70,6 +73,21 @@ class ModelConfig:
     post_width: int = 128  # of the correction, which needs less than the decoder
     duration_width: int = 128  # of each direction of the GRU
     duration_dropout: float = 0.3  # durations are easily learned by heart
+    lowest_pitch: float = 88.2  # Hz; what is lower or higher sounds like the lowest or highest
+    highest_pitch: float = 416.0
+    n_pitches: int = 32  # between them, 0.87 semitones from one to the next
+    pitch_embedding: int = 64  # of the phonemes, for the pitch model: the encoder's knows the recordings by heart
+    pitch_width: int = 128  # of each direction of its GRU
+    pitch_dropout: float = 0.4
+
+    @property
+    def log_pitch_mean(self) -> float:
+        """Of the logarithm of Hz: what the pitch model's output is normalised with."""
+        return math.log(self.lowest_pitch * self.highest_pitch) / 2
+
+    @property
+    def log_pitch_std(self) -> float:
+        return math.log(self.highest_pitch / self.lowest_pitch) / 6
 
 
 @dataclass(frozen=True)
@@ -78,7 +96,9 @@ class TrainConfig(StepConfig):
 
     bucket_batches: int = 16  # batches sorted by length together: 3.8 % padding on LJ Speech instead of 33 %
     duration_epochs: int | None = None  # None: as many as the rest
+    pitch_epochs: int = 16
     duration_learning_rate: float = 1e-3
+    pitch_learning_rate: float = 1e-3
     n_evaluations: int = 20  # of validation, pictures and audio, spread over the run
     log_every: int = 50  # steps
     n_workers: int = 0  # processes that read spectrograms; 0 is right where they fit the file cache
@@ -116,6 +136,7 @@ class Batch(NamedTuple):
     token_mask: Tensor  # (B, N) bool
     mels: Tensor | None = None  # (B, T, M), normalised; None for the duration model, which needs no spectrograms
     frame_mask: Tensor | None = None  # (B, T) bool
+    log_pitch: Tensor | None = None  # (B, N), of Hz; where there is none, it is read from the spectrograms
 
     def to(self, device: torch.device) -> Batch:
         return Batch(*(None if tensor is None else tensor.to(device, non_blocking=True) for tensor in self))
@@ -295,6 +316,12 @@ class Encoder(nn.Module):
         return self.blocks.blocks[0].attention(x, x, x, key_padding_mask=~batch.token_mask)[1]
 
 
+def run_gru(gru: nn.GRU, x: Tensor, mask: Tensor) -> Tensor:
+    """(B, N, D) -> (B, N, 2 D'); packed, so that the backward direction starts at the last real phoneme."""
+    packed = nn.utils.rnn.pack_padded_sequence(x, mask.sum(1).cpu(), True, enforce_sorted=False)
+    return nn.utils.rnn.pad_packed_sequence(gru(packed)[0], True, total_length=x.shape[1])[0]
+
+
 class DurationModel(nn.Module):
     """(B, N, D) encoded phonemes -> (B, N) normalised log durations: a bidirectional GRU."""
 
@@ -305,10 +332,73 @@ class DurationModel(nn.Module):
         self.projection = nn.Linear(2 * config.duration_width, 1)
 
     def forward(self, encoded: Tensor, token_mask: Tensor) -> Tensor:
-        lengths = token_mask.sum(1).cpu()  # packed, so that the backward direction starts at the last real phoneme
-        packed = nn.utils.rnn.pack_padded_sequence(self.dropout(encoded), lengths, True, enforce_sorted=False)
-        hidden, _ = nn.utils.rnn.pad_packed_sequence(self.gru(packed)[0], True, total_length=encoded.shape[1])
+        hidden = run_gru(self.gru, self.dropout(encoded), token_mask)
         return self.projection(self.dropout(hidden)).squeeze(-1)
+
+
+class PitchModel(nn.Module):
+    """(B, N) tokens and durations -> (B, N) normalised log pitch: a bidirectional GRU.
+
+    It has an embedding of its own: with an hour of recordings, the encoder knows each by heart, and its output says
+    more of what was recorded than of how one speaks.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.embedding = nn.Embedding(len(config.vocabulary), config.pitch_embedding)
+        self.input = nn.Linear(config.pitch_embedding + 1, config.pitch_width)
+        self.gru = nn.GRU(config.pitch_width, config.pitch_width, batch_first=True, bidirectional=True)
+        self.projection = nn.Linear(2 * config.pitch_width, 1)
+        self.dropout = nn.Dropout(config.pitch_dropout)
+
+    def forward(self, tokens: Tensor, normalised_durations: Tensor, token_mask: Tensor) -> Tensor:
+        x = torch.cat([self.dropout(self.embedding(tokens)), normalised_durations[..., None]], dim=-1)
+        hidden = run_gru(self.gru, self.dropout(F.relu(self.input(x))), token_mask)
+        return self.projection(self.dropout(hidden)).squeeze(-1)
+
+
+class PitchEncoding(nn.Module):
+    """(B, N) log pitch -> (B, N, D): a linear layer over Gaussian bumps, one at each of n_pitches."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        ends = math.log(config.lowest_pitch), math.log(config.highest_pitch)
+        self.register_buffer("centres", torch.linspace(*ends, config.n_pitches), persistent=False)
+        self.projection = nn.Linear(config.n_pitches, config.width)
+        nn.init.normal_(self.projection.weight, std=0.1)
+
+    def forward(self, log_pitch: Tensor) -> Tensor:
+        first, step, last = self.centres[0], self.centres[1] - self.centres[0], self.centres[-1]
+        distances = (log_pitch.float().clamp(first, last)[..., None] - self.centres) / step
+        return self.projection((-0.5 * distances.square()).exp())
+
+
+@functools.cache
+def pitch_reader(device: torch.device) -> vocoder.Vocoder:
+    """The network of our vocoder, which reads the pitch in spectrograms."""
+    return vocoder.load(device=device)
+
+
+@torch.no_grad()
+def read_log_pitch(batch: Batch, reach: float = 8.0) -> Tensor:
+    """The log pitch (B, N) around the middle of each phoneme, from the spectrograms of the batch.
+
+    A mean of the frames, weighted by how loud the voice is in them and by a Gaussian of `reach` frames, 93 ms: what is
+    heard as the melody, without the ups and downs inside a syllable. In a pause the nearest voice counts.
+    """
+    reader = pitch_reader(batch.mels.device)
+    context = reader.config.context
+    with torch.autocast(batch.mels.device.type, enabled=False):
+        mels = denormalise(batch.mels.float()).masked_fill(~batch.frame_mask[..., None], SPECTROGRAMS_MIN).mT
+        filters = reader.predict_filters(F.pad(mels, (context, context), value=SPECTROGRAMS_MIN))
+        loudness, logits = (part[:, context:-context] for part in (filters.voice.abs().mean(-1), filters.pitch_logits))
+        log_pitch = reader.decode_pitch(logits).log()  # (B, T)
+        times = torch.arange(log_pitch.shape[1], device=log_pitch.device) + 0.5
+        centres = batch.durations.cumsum(1) - batch.durations / 2  # (B, N)
+        distances = (times - centres[..., None]) / reach  # (B, N, T)
+        weights = loudness.clamp_min(1e-9).log()[:, None] - 0.5 * distances.square()
+        weights = weights.masked_fill(~batch.frame_mask[:, None], -math.inf).softmax(-1)
+        return (weights @ log_pitch[..., None]).squeeze(-1)
 
 
 class GaussianUpsampling(nn.Module):
@@ -368,24 +458,34 @@ class Prediction(NamedTuple):
 
 
 class AcousticModel(nn.Module):
-    """Phonemes to spectrograms. `encode`, then durations (given, or from `predict_durations`), then `decode`."""
+    """Phonemes to spectrograms: `encoder`, durations and pitch (given, or from `predict_...`), then `decode`."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
         self.encoder = Encoder(config)
         self.duration_model = DurationModel(config)
+        self.pitch_model = PitchModel(config)
+        self.pitch_encoding = PitchEncoding(config)
         self.upsampling = GaussianUpsampling()
         self.decoder = Decoder(config)
 
-    def decode(self, encoded: Tensor, durations: Tensor, token_mask: Tensor, frame_mask: Tensor) -> Prediction:
-        """Encoded phonemes (B, N, D), durations (B, N) in frames -> Prediction; frame_mask is (B, T)."""
-        frames, alignment = self.upsampling(encoded, durations, token_mask, frame_mask.shape[1])
-        return Prediction(*self.decoder(frames, frame_mask), alignment)
+    @property
+    def spectrogram_parts(self) -> tuple[nn.Module, ...]:
+        """What the first training changes."""
+        return self.encoder, self.pitch_encoding, self.upsampling, self.decoder
+
+    def decode(self, encoded: Tensor, batch: Batch) -> Prediction:
+        """Encoded phonemes (B, N, D) -> Prediction; the batch has durations, pitch and frame mask."""
+        encoded = encoded + self.pitch_encoding(batch.log_pitch)
+        n_frames = batch.frame_mask.shape[1]
+        frames, alignment = self.upsampling(encoded, batch.durations, batch.token_mask, n_frames)
+        return Prediction(*self.decoder(frames, batch.frame_mask), alignment)
 
     def forward(self, batch: Batch) -> Prediction:
-        encoded = self.encoder(batch.tokens, batch.token_mask)
-        return self.decode(encoded, batch.durations, batch.token_mask, batch.frame_mask)
+        if batch.log_pitch is None:
+            batch = batch._replace(log_pitch=read_log_pitch(batch))
+        return self.decode(self.encoder(batch.tokens, batch.token_mask), batch)
 
     def normalise_durations(self, durations: Tensor) -> Tensor:
         return (torch.log1p(durations.float()) - self.config.log_duration_mean) / self.config.log_duration_std
@@ -399,6 +499,11 @@ class AcousticModel(nn.Module):
         durations = torch.expm1(normalised * self.config.log_duration_std + self.config.log_duration_mean)
         ends = (durations.clamp_min(1) * token_mask).cumsum(1).add(0.5).floor()
         return torch.diff(ends, dim=1, prepend=torch.zeros_like(ends[:, :1])).long()
+
+    def predict_log_pitch(self, tokens: Tensor, durations: Tensor, token_mask: Tensor) -> Tensor:
+        """(B, N) each -> (B, N) of Hz."""
+        normalised = self.pitch_model(tokens, self.normalise_durations(durations), token_mask).float()
+        return normalised * self.config.log_pitch_std + self.config.log_pitch_mean
 
 
 # -------- Loss -------------------------------------------------------------------------------------------------------
@@ -427,6 +532,12 @@ def duration_loss(model: AcousticModel, batch: Batch) -> dict[str, Tensor]:
         encoded = model.encoder(batch.tokens, batch.token_mask)
     error = model.duration_model(encoded, batch.token_mask) - model.normalise_durations(batch.durations)
     return {"loss": masked_mean(error.square(), batch.token_mask)}
+
+
+def pitch_loss(model: AcousticModel, batch: Batch) -> dict[str, Tensor]:
+    """L2 of the normalised log pitch; nothing but the pitch model gets a gradient."""
+    error = model.predict_log_pitch(batch.tokens, batch.durations, batch.token_mask) - read_log_pitch(batch)
+    return {"loss": masked_mean(error.square(), batch.token_mask) / model.config.log_pitch_std**2}
 
 
 # -------- Checkpoints ------------------------------------------------------------------------------------------------
@@ -561,6 +672,14 @@ def evaluate_spectrograms(stage: Stage, loader: Iterable[Batch], writer) -> dict
 
 
 @torch.inference_mode()
+def evaluate_pitch(stage: Stage, loader: Iterable[Batch], writer) -> dict[str, Tensor]:
+    """Root mean square error a phoneme, in semitones."""
+    batches = (batch.to(stage.device) for batch in loader)
+    squares = torch.stack([pitch_loss(stage.average, batch)["loss"] for batch in batches]).mean()
+    return {"pitch_error_semitones": squares.sqrt() * stage.average.config.log_pitch_std * 12 / math.log(2)}
+
+
+@torch.inference_mode()
 def evaluate_durations(stage: Stage, loader: Iterable[Batch], writer) -> dict[str, float]:
     """Mean absolute error a phoneme, in ms, and predicted over real total length."""
     predicted, real = [], []
@@ -576,16 +695,18 @@ def evaluate_durations(stage: Stage, loader: Iterable[Batch], writer) -> dict[st
 def train_tts(
     dataset_root: pathlib.Path, num_epochs: int, logdir: str | pathlib.Path = "runs/tts", *,
     config: TrainConfig = TrainConfig(), model_settings: Mapping = {}, durations_root: pathlib.Path | None = None,
-    init: pathlib.Path | None = None, checkpoint_path: str | pathlib.Path = CHECKPOINT_PATH, resume: bool = True,
+    more_root: pathlib.Path | None = None, init: pathlib.Path | None = None,
+    checkpoint_path: str | pathlib.Path = CHECKPOINT_PATH, resume: bool = True,
 ) -> None:  # fmt: skip
     """Train from scratch on the aligned dataset at `dataset_root`; leaves the voice in `./TTS.pth`.
 
-    First everything but the duration model for `num_epochs` epochs, then the duration model alone. The average of the
-    weights at the end of the annealed learning rate is kept, not the one with the lowest validation loss: audio goes
-    on improving long after that loss has begun to rise. An interrupted run resumes from `logdir`.
+    First everything but the GRUs for `num_epochs` epochs, then the pitch model, at last the duration model. The average
+    of the weights at the end of the annealed learning rate is kept, not the one with the lowest validation loss: audio
+    goes on improving long after that loss has begun to rise. An interrupted run resumes from `logdir`.
 
     model_settings      fields of `ModelConfig` other than their defaults, e.g. {"width": 384}
     durations_root      more alignments without spectrograms for the duration model (`prepare_data.py --no-audio`)
+    more_root           more utterances to train on, e.g. copies with another pitch (`shift_pitch.py`)
     init                a checkpoint to start from, with its configuration, instead of from scratch
     resume              False discards an unfinished run in `logdir`
 
@@ -593,7 +714,7 @@ def train_tts(
     """
     if num_epochs < 1:
         raise ValueError(f"num_epochs is {num_epochs}: train for at least 1")
-    datasets = lj_speech.get_dataset(dataset_root)
+    datasets = read_datasets(dataset_root, more_root)
     torch.manual_seed(config.seed)
     model = make_model([a for dataset in datasets for a in dataset.alignments], model_settings, init)
     source = {"init": checksum(pathlib.Path(init))} if init else {}
@@ -602,6 +723,8 @@ def train_tts(
 
     if run.state is None or run.state["stage"] == "spectrogram":
         model = train_spectrograms(model, datasets, num_epochs, config, run)
+    if run.state is None or run.state["stage"] != "duration":
+        model = train_pitch(model, datasets, config, run)
     alignments = [dataset.alignments for dataset in datasets]
     if durations_root is not None:
         held_out, limit = {alignment.text for alignment in alignments[1]}, model.config.max_phonemes
@@ -611,6 +734,15 @@ def train_tts(
     model = train_durations(model, alignments, config.duration_epochs or num_epochs, config, run)
     save_checkpoint(model, pathlib.Path(checkpoint_path), settings)
     run.state_path.unlink(missing_ok=True)
+
+
+def read_datasets(root: pathlib.Path, more_root: pathlib.Path | None = None) -> tuple:
+    """(training, validation); all utterances of `more_root` are for training."""
+    more = lj_speech.get_dataset(more_root) if more_root else ()
+    train, val = lj_speech.get_dataset(root)
+    for part in more:
+        train = lj_speech.AlignedDataset(train.mel_paths + part.mel_paths, train.alignments + part.alignments)
+    return train, val
 
 
 def make_model(alignments: Sequence, settings: Mapping, init: pathlib.Path | None) -> AcousticModel:
@@ -630,17 +762,25 @@ def make_model(alignments: Sequence, settings: Mapping, init: pathlib.Path | Non
 
 
 def train_spectrograms(model: AcousticModel, datasets: Sequence, n_epochs: int, config: TrainConfig, run: Run):
-    """The first training: everything but the duration model, on spectrograms. Returns the averaged model."""
+    """The first training: everything but the GRUs, on spectrograms. Returns the averaged model."""
     lengths = [[sum(alignment.durations) for alignment in dataset.alignments] for dataset in datasets]
     loaders = make_loaders(datasets, lengths, model.config.vocabulary, config)
-    parts = (model.encoder, model.upsampling, model.decoder)
-    stage = Stage(model, parts, config.learning_rate, n_epochs * len(loaders[0]), config)
+    stage = Stage(model, model.spectrogram_parts, config.learning_rate, n_epochs * len(loaders[0]), config)
     functions = (lambda model, batch: spectrogram_loss(model(batch), batch), evaluate_spectrograms)
     return run_stage("spectrogram", stage, loaders, n_epochs, functions, run)
 
 
+def train_pitch(model: AcousticModel, datasets: Sequence, config: TrainConfig, run: Run) -> AcousticModel:
+    """The second training: the pitch model alone, on spectrograms. Returns the averaged model."""
+    config = replace(config, amp="fp32", weight_decay=1e-2)
+    lengths = [[sum(alignment.durations) for alignment in dataset.alignments] for dataset in datasets]
+    loaders = make_loaders(datasets, lengths, model.config.vocabulary, config)
+    stage = Stage(model, [model.pitch_model], config.pitch_learning_rate, config.pitch_epochs * len(loaders[0]), config)
+    return run_stage("pitch", stage, loaders, config.pitch_epochs, (pitch_loss, evaluate_pitch), run)
+
+
 def train_durations(model: AcousticModel, alignments: Sequence, n_epochs: int, config: TrainConfig, run: Run):
-    """The second training: the duration model alone, on alignments. Returns the averaged model."""
+    """The third training: the duration model alone, on alignments. Returns the averaged model."""
     config = replace(config, amp="fp32")  # a small network, and regression wants the precision
     lengths = [[len(alignment.codes) for alignment in items] for items in alignments]
     samples = [[alignment.as_sample() for alignment in items] for items in alignments]
@@ -669,6 +809,8 @@ class TextToSpeechSynthesizer:
     """
 
     SENTENCE_PAUSE = 0.25  # seconds of silence between sentences, on top of the pauses at their ends
+    pitch = 1.3  # semitones above the prediction; 1.3 give the speaker's mean. Set on the object to speak higher
+    intonation = 0.5  # how far the predicted melody goes up and down: 0 is flat, more is livelier and less natural
 
     def __init__(self, checkpoint_path: str | pathlib.Path = CHECKPOINT_PATH, vocoder=None):
         """`vocoder` maps a (80, T) log-mel spectrogram to audio (1, t); without one, `lj_speech.Vocoder()`.
@@ -748,9 +890,7 @@ class TextToSpeechSynthesizer:
             encoded = self.model.encoder(tokens, token_mask)
             frames = durations or self.model.predict_durations(encoded, token_mask)[0].tolist()
             if 0 < sum(frames) <= config.max_frames:
-                frame_mask = torch.ones(1, sum(frames), dtype=torch.bool, device=self.device)
-                durations_row = torch.tensor([frames], device=self.device)
-                prediction = self.model.decode(encoded, durations_row, token_mask, frame_mask)
+                prediction = self.model.decode(encoded, self._complete(tokens, token_mask, frames))
                 yield Speech(denormalise(prediction.mels[0]).T, phonemes, frames, prediction.alignment[0])
             if sum(frames) <= config.max_frames:
                 return
@@ -761,6 +901,15 @@ class TextToSpeechSynthesizer:
         cut = min(pauses or [int(middle)], key=lambda place: abs(place - middle))
         yield from self._predict_pieces(phonemes[:cut], durations and durations[:cut])
         yield from self._predict_pieces(phonemes[cut:], durations and durations[cut:])
+
+    def _complete(self, tokens: Tensor, token_mask: Tensor, frames: list[int]) -> Batch:
+        """One utterance with durations, and with the melody that `pitch` and `intonation` make of the predicted one."""
+        durations = torch.tensor([frames], device=self.device)
+        frame_mask = torch.ones(1, sum(frames), dtype=torch.bool, device=self.device)
+        log_pitch = self.model.predict_log_pitch(tokens, durations, token_mask)
+        middle = log_pitch.mean()
+        log_pitch = middle + self.intonation * (log_pitch - middle) + self.pitch * math.log(2) / 12
+        return Batch(tokens, durations, token_mask, frame_mask=frame_mask, log_pitch=log_pitch)
 
 
 # -------- Command line -----------------------------------------------------------------------------------------------
@@ -778,6 +927,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     train.add_argument("--epochs", type=int, required=True)
     train.add_argument("--logdir", type=pathlib.Path, default="runs/tts")
     train.add_argument("--durations-root", type=pathlib.Path, help="more alignments for the duration model")
+    train.add_argument("--more", type=pathlib.Path, help="more utterances to train on: see shift_pitch.py")
     train.add_argument("--init", type=pathlib.Path, help="checkpoint to start from instead of from scratch")
     train.add_argument("--no-resume", action="store_true", help="discard an unfinished run in the log folder")
     for setting in fields(TrainConfig):
@@ -808,7 +958,7 @@ def run_train(options: argparse.Namespace) -> None:
     config = TrainConfig(**{setting.name: getattr(options, setting.name) for setting in fields(TrainConfig)})
     train_tts(
         options.dataset_root, options.epochs, options.logdir, config=config, durations_root=options.durations_root,
-        init=options.init, checkpoint_path=options.checkpoint, resume=not options.no_resume,
+        more_root=options.more, init=options.init, checkpoint_path=options.checkpoint, resume=not options.no_resume,
     )  # fmt: skip
 
 

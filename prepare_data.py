@@ -45,14 +45,13 @@ import torchaudio
 from tqdm import tqdm
 
 import english
-from lj_speech import MEL_SCALE_BINS, SAMPLING_RATE, STFT_HOP_LENGTH
+from lj_speech import MEL_FLOOR, MEL_SCALE_BINS, SAMPLING_RATE, STFT_HOP_LENGTH
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Conventions and records
 # ---------------------------------------------------------------------------------------------------------------------
 
 FFT_SIZE = 1024
-MEL_FLOOR = 1e-5
 MAX_FREQUENCY = 8000.0
 
 AUDIO_SUFFIXES = {".wav", ".flac"}

@@ -1,6 +1,7 @@
 """Training of the vocoder: recordings, and what the acoustic model makes of them.
 
     python train_vocoder.py predict TTS.pth LJ-Speech-aligned --out predicted    # spectrograms as the voice makes them
+    python train_vocoder.py imitate TTS.pth LJ-durations --out imitated          # HiFi-GAN speaks those of other texts
     python train_vocoder.py train CLIPS --predicted predicted --out vocoder.pth --steps 20000
 
 Each step takes crops of recordings with their spectrogram, real or predicted with the recording's durations, and
@@ -22,6 +23,7 @@ from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
+import soundfile
 import torch
 import torch.nn.functional as F
 import torchaudio
@@ -113,15 +115,25 @@ def analyse(path: pathlib.Path, predicted: Sequence[pathlib.Path]) -> Recording 
     return Recording(path.stem, *samples, pitch.astype(np.float32), voiced, stored)
 
 
-def read_recordings(root: pathlib.Path, predicted: Sequence[pathlib.Path]) -> tuple[list[Recording], list[Recording]]:
-    """(training, held out): by name, as `lj_speech.get_dataset` divides. FileNotFoundError where there are too few."""
-    files = sorted(prepare_data.find_audio(root).values(), key=lambda path: path.stem)
+def analyse_all(paths: Sequence[pathlib.Path], predicted: Sequence[pathlib.Path]) -> list[Recording | None]:
     work = functools.partial(analyse, predicted=predicted)
     with torch.multiprocessing.Pool(initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        found = list(tqdm(pool.imap(work, files), total=len(files), desc="analysing", unit="recording"))
-    n_val = max(1, min(100, len(files) // 20))
-    parts = found[n_val:], found[:n_val]
-    training, held_out = ([item for item in part if item is not None] for part in parts)
+        return list(tqdm(pool.imap(work, paths), total=len(paths), desc="analysing", unit="recording"))
+
+
+def read_recordings(
+    root: pathlib.Path, predicted: Sequence[pathlib.Path], imitated: Sequence[pathlib.Path] = ()
+) -> tuple[list[Recording], list[Recording]]:
+    """(training, held out): by name, as `lj_speech.get_dataset` divides; what is imitated is for training.
+
+    FileNotFoundError where there are too few.
+    """
+    files = sorted(prepare_data.find_audio(root).values(), key=lambda path: path.stem)
+    found, n_val = analyse_all(files, predicted), max(1, min(100, len(files) // 20))
+    more = []
+    for folder in imitated:
+        more += analyse_all(list(prepare_data.find_audio(folder).values()), [folder])
+    training, held_out = ([item for item in part if item is not None] for part in (found[n_val:] + more, found[:n_val]))
     if not training or not held_out:
         raise FileNotFoundError(f"{root} holds {len(files)} recordings, of which too few are over a second long")
     return training, held_out
@@ -249,7 +261,8 @@ def vocoder_loss(model: vocoder.Vocoder, crops: Crops, opponent: Stage | None) -
         pulse_spectra = model.spectra(vocoder.pulses(crops.phase, crops.cycles)) / (vocoder.FFT_SIZE / 4)
         noise_spectra = vocoder.even(model.spectra(torch.randn_like(crops.audio)))
         edge = vocoder.FFT_SIZE // 2
-        predicted = model.render(filters, pulse_spectra, noise_spectra)[:, edge:-edge]
+        rough = model.render(filters, pulse_spectra, noise_spectra)
+        predicted = model.correct(rough, crops.spectrograms, filters.trust)[:, edge:-edge]
         real = crops.audio[:, edge:-edge]
         losses = spectral_losses(predicted, real)
         losses["phase"] = phase_loss(filters.voice, pulse_spectra, model.spectra(crops.audio), crops.voiced)
@@ -266,13 +279,14 @@ def vocoder_loss(model: vocoder.Vocoder, crops: Crops, opponent: Stage | None) -
 
 
 def set_prior(model: vocoder.Vocoder) -> None:
-    """Log amplitudes from log-mel values: between the middles of the bands, linearly; above the last, the last."""
+    """Mel bands, and log amplitudes from log-mel values: linear between the middles of the bands, then the last's."""
     bands = torchaudio.functional.melscale_fbanks(
         vocoder.N_FREQUENCIES, 0, prepare_data.MAX_FREQUENCY, MEL_SCALE_BINS, SAMPLING_RATE, "slaney", "slaney"
     ).numpy()  # (F, M)
     frequencies = np.arange(vocoder.N_FREQUENCIES)
     middles = (frequencies @ bands) / bands.sum(0)
     interpolation = np.stack([np.interp(frequencies, middles, unit) for unit in np.eye(MEL_SCALE_BINS)], axis=1)
+    model.bands.copy_(torch.as_tensor(bands))
     model.prior.copy_(torch.as_tensor(interpolation))
     model.prior_offset.copy_(torch.as_tensor(-interpolation @ np.log(bands.sum(0))))
 
@@ -296,13 +310,14 @@ def evaluate(stage: Stage, recordings: Sequence[Recording], writer) -> dict[str,
 
 def train(
     audio_root: pathlib.Path, out: pathlib.Path, n_steps: int, *, adversarial_from: int | None = None,
-    predicted: Sequence[pathlib.Path] = (), init: pathlib.Path | None = None,
+    predicted: Sequence[pathlib.Path] = (), imitated: Sequence[pathlib.Path] = (), init: pathlib.Path | None = None,
     model_config: vocoder.Config = vocoder.Config(),
     config: StepConfig = StepConfig(batch_size=16, learning_rate=5e-4, warmup_steps=500),
     logdir: str | pathlib.Path = "runs/vocoder",
 ) -> None:  # fmt: skip
     """Train on the recordings in `audio_root` and write the averaged weights to `out`.
 
+    imitated            folders that `imitate` wrote: more recordings to train on
     adversarial_from    step from which the discriminators take part; None: half of the steps
     predicted           folders of ID.mel.npy: the acoustic model's spectrograms of these recordings
     init                weights to start from instead of random ones
@@ -312,10 +327,11 @@ def train(
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     adversarial_from = n_steps // 2 if adversarial_from is None else adversarial_from
-    source = {"init": init and checksum(init), "predicted": [folder.name for folder in predicted]}
+    source = {"init": init and checksum(init), "predicted": [folder.name for folder in predicted],
+              "imitated": [folder.name for folder in imitated]}  # fmt: skip
     settings = {"n_steps": n_steps, "adversarial_from": adversarial_from, **source, **asdict(config)}
     run = Run(pathlib.Path(logdir), settings, resume=True)
-    training, held_out = read_recordings(audio_root, predicted)
+    training, held_out = read_recordings(audio_root, predicted, imitated)
     model = vocoder.load(init).requires_grad_() if init else vocoder.Vocoder(model_config)
     set_prior(model)
     model, discriminators = model.to(device), Discriminators().to(device)
@@ -355,10 +371,36 @@ def predict(checkpoint_path: pathlib.Path, dataset_root: pathlib.Path, out: path
     for dataset in lj_speech.get_dataset(dataset_root):
         for path, sample in zip(tqdm(dataset.mel_paths), dataset):
             prediction = model(tts.collate(vocabulary, [sample]))
-            temporary = out / (path.name + ".tmp")
-            with temporary.open("wb") as file:
-                np.save(file, tts.denormalise(prediction.mels[0]).T.numpy().astype(np.float16))
-            temporary.rename(out / path.name)
+            write_spectrogram(out / path.name, tts.denormalise(prediction.mels[0]).T)
+
+
+@torch.inference_mode()
+def imitate(checkpoint_path: pathlib.Path, texts_root: pathlib.Path, out: pathlib.Path, n: int, seed: int = 0) -> None:
+    """Write to `out` n sentences of `texts_root` as HiFi-GAN speaks the voice's spectrograms: ID.wav and ID.mel.npy.
+
+    The durations are those of the speaker, the melody varies as in `adversarial`. It is written again where it was.
+    """
+    torch.manual_seed(seed)
+    model, teacher = tts.load_checkpoint(checkpoint_path), lj_speech.Vocoder("hifigan")
+    vocabulary, alignments = tts.Vocabulary(model.config.vocabulary), adversarial.read_texts(texts_root, model.config)
+    chosen = np.random.default_rng(seed).permutation(len(alignments))[:n]
+    out.mkdir(parents=True, exist_ok=True)
+    for number, index in enumerate(tqdm(chosen, unit="sentence")):
+        batch = tts.collate(vocabulary, [alignments[index].as_sample()])
+        batch = batch._replace(frame_mask=tts.length_mask(batch.durations.sum(1)))
+        batch = batch._replace(log_pitch=adversarial.varied_log_pitch(model, batch))
+        mel = tts.denormalise(model(batch).mels[0]).T
+        audio = F.pad(teacher(mel)[0, teacher.delay :], (0, teacher.delay))[: (mel.shape[1] - 1) * STFT_HOP_LENGTH + 1]
+        soundfile.write(out / f"text{number:05d}.wav", audio.numpy(), SAMPLING_RATE)
+        write_spectrogram(out / f"text{number:05d}.mel.npy", mel)
+
+
+def write_spectrogram(path: pathlib.Path, spectrogram: Tensor) -> None:
+    """(80, T) in fp16, to a temporary name and renamed."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        np.save(file, spectrogram.numpy().astype(np.float16))
+    temporary.rename(path)
 
 
 # -------- Command line -----------------------------------------------------------------------------------------------
@@ -370,6 +412,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     training = commands.add_parser("train", help="train on a folder of recordings")
     training.add_argument("audio", type=pathlib.Path, help="folder of ID.wav or ID.flac")
     training.add_argument("--predicted", type=pathlib.Path, action="append", default=[], help="what `predict` wrote")
+    training.add_argument("--imitated", type=pathlib.Path, action="append", default=[], help="what `imitate` wrote")
     training.add_argument("--out", type=pathlib.Path, required=True)
     training.add_argument("--init", type=pathlib.Path, help="weights to go on from")
     training.add_argument("--steps", type=int, required=True)
@@ -382,8 +425,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     predicting.add_argument("checkpoint", type=pathlib.Path)
     predicting.add_argument("dataset", type=pathlib.Path)
     predicting.add_argument("--out", type=pathlib.Path, required=True)
+    imitating = commands.add_parser("imitate", help="HiFi-GAN speaks spectrograms of a voice")
+    imitating.add_argument("checkpoint", type=pathlib.Path)
+    imitating.add_argument("texts", type=pathlib.Path, help="alignments without recordings")
+    imitating.add_argument("--out", type=pathlib.Path, required=True)
+    imitating.add_argument("--n", type=int, default=300, help="sentences, of 6 seconds each")
     options = parser.parse_args(arguments)
     try:
+        if "texts" in options:
+            imitate(options.checkpoint, options.texts, options.out, options.n)
+            return
         if "checkpoint" in options:
             predict(options.checkpoint, options.dataset, options.out)
             return
@@ -392,7 +443,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         train(
             options.audio, options.out, options.steps, adversarial_from=options.adversarial_from,
-            predicted=options.predicted, init=options.init, config=config, logdir=options.logdir,
+            predicted=options.predicted, imitated=options.imitated, init=options.init, config=config,
+            logdir=options.logdir,
         )  # fmt: skip
     except (ValueError, FileNotFoundError, ModuleNotFoundError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")

@@ -3,7 +3,8 @@
     log-mel (B, 80, T) -> convolutional network, at the rate of the frames
                        -> pitch (B, T), filter of the voice (B, T, F) complex, filter of the noise (B, T, F)
     pitch -> pulse train -> its spectrum * filter of the voice ┐
-    white noise          -> its spectrum * filter of the noise ┴ + -> inverse STFT, overlap-add -> audio (B, 256 T)
+    white noise          -> its spectrum * filter of the noise ┴ + -> inverse STFT, overlap-add -> rough audio
+    rough audio -> its spectrum * what its mel bands lack of those asked for -> inverse STFT -> audio (B, 256 T)
 
 As in Vocos (arXiv 2306.00814), all the network's work is done 86 times a second and an inverse short-time Fourier
 transform makes samples of it. What is hard there is the phase, and it is not learned here: a pulse train of the right
@@ -30,13 +31,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lj_speech import MEL_SCALE_BINS, SAMPLING_RATE, SPECTROGRAMS_MEAN, SPECTROGRAMS_STD, STFT_HOP_LENGTH
+from lj_speech import MEL_FLOOR, MEL_SCALE_BINS, SAMPLING_RATE, SPECTROGRAMS_MEAN, SPECTROGRAMS_STD, STFT_HOP_LENGTH
 from training import load_model
 
 WEIGHTS_PATH = pathlib.Path(__file__).with_name("vocoder.pth")
 FFT_SIZE = 1024  # and length of the Hann window
 N_FREQUENCIES = FFT_SIZE // 2 + 1
 MARGIN = FFT_SIZE // (2 * STFT_HOP_LENGTH)  # frames on either side that overlap with a frame's first half
+REACH = (FFT_SIZE - 1) // STFT_HOP_LENGTH  # frames on either side that overlap with a frame
+LARGEST_CORRECTION = 2.0  # of a mel band, natural logarithm
 HIGHEST_HARMONIC = 10000.0  # Hz; above, all is noise
 NOISE_LENGTH = 2**17  # samples after which the noise repeats: 6 seconds
 NOISE_IN_VOICE = 0.6  # of what spectral losses ask for: to them a wavering voice is a noisy one
@@ -64,6 +67,7 @@ class Filters(NamedTuple):
     pitch_logits: Tensor  # (B, T, K)
     voice: Tensor  # (B, T, F) complex
     noise: Tensor  # (B, T, F) positive
+    trust: Tensor  # (B, T, M) from 0 to 1, in what the bands of the spectrogram say: see `Vocoder.correct`
 
 
 # -------- Network ----------------------------------------------------------------------------------------------------
@@ -86,14 +90,16 @@ class Block(nn.Module):
 
 
 class Vocoder(nn.Module):
-    """Log-mel spectrograms (B, 80, T) -> audio (B, 256 T); see `predict_filters`, `pulse_frames`, `render`.
+    """Log-mel spectrograms (B, 80, T) -> audio (B, 256 T); see `predict_filters`, `pulse_frames`, `render`, `correct`.
 
-    `prior` (F, M) and `prior_offset` (F,) make log amplitudes of log-mel values; they belong to the weights.
+    `bands` (F, M) make mel bands of amplitudes, `prior` (F, M) and `prior_offset` (F,) log amplitudes of log-mel
+    values; they belong to the weights.
     """
 
     def __init__(self, config: Config = Config()):
         super().__init__()
         self.config = config
+        self.register_buffer("bands", torch.zeros(N_FREQUENCIES, MEL_SCALE_BINS))
         self.register_buffer("prior", torch.zeros(N_FREQUENCIES, MEL_SCALE_BINS))
         self.register_buffer("prior_offset", torch.zeros(N_FREQUENCIES))
         generator = torch.Generator().manual_seed(0)
@@ -107,6 +113,7 @@ class Vocoder(nn.Module):
         self.output_norm = nn.LayerNorm(config.width)
         self.pitch = nn.Linear(config.width, config.n_pitches)
         self.correction = nn.Linear(config.width, 3 * N_FREQUENCIES)  # amplitude and phase of the voice, of the noise
+        self.trust = nn.Linear(config.width, MEL_SCALE_BINS)
         nn.init.normal_(self.correction.weight, std=0.01)
         nn.init.zeros_(self.correction.bias)
 
@@ -121,7 +128,8 @@ class Vocoder(nn.Module):
         amplitude, phase, noise = corrections.unbind(-2)
         prior = spectrograms.mT.float() @ self.prior.T + self.prior_offset
         voice = torch.polar((prior + amplitude).clamp_max(6).exp(), phase)
-        return Filters(self.pitch(x).float(), voice, (prior + noise).clamp_max(6).exp())
+        noise = (prior + noise).clamp_max(6).exp()
+        return Filters(self.pitch(x).float(), voice, noise, self.trust(x).float().sigmoid())
 
     def decode_pitch(self, logits: Tensor) -> Tensor:
         """(B, T, K) -> (B, T) Hz: the mean around the likeliest class, which is finer than the classes."""
@@ -171,6 +179,16 @@ class Vocoder(nn.Module):
         """Filters of T frames and the spectra of both sources -> audio as `overlap_add`."""
         return self.overlap_add(filters.voice * pulse_spectra + filters.noise * noise_spectra)
 
+    def correct(self, audio: Tensor, spectrograms: Tensor, trust: Tensor) -> Tensor:
+        """What `render` made of log-mel (B, M, T) -> the same with each band as loud as asked for, as far as trusted.
+
+        The noise is loud and soft by chance, and neighbouring frames add up to more or less than either asked for.
+        """
+        spectra = self.spectra(audio)
+        heard = (spectra.abs() @ self.bands).clamp_min(MEL_FLOOR).log()  # (B, T, M)
+        lacking = (spectrograms.mT - heard).clamp(-LARGEST_CORRECTION, LARGEST_CORRECTION)
+        return self.overlap_add(spectra * ((trust * lacking) @ self.prior.T).exp())
+
     def forward(self, spectrograms: Tensor) -> Tensor:
         """Log-mel spectrograms (B, 80, T), natural log, not normalised -> audio (B, 256 T)."""
         return torch.cat(list(self.stream(spectrograms, spectrograms.shape[-1])), dim=1)
@@ -185,22 +203,24 @@ class Vocoder(nn.Module):
         phase = torch.zeros(len(spectrograms), dtype=torch.float64, device=spectrograms.device)
         for begin in range(0, n_frames, chunk):
             end = min(begin + chunk, n_frames)
-            # Frames that sound between `begin` and `end`, those whose pitch they need, those that the network needs.
+            # Frames that sound between `begin` and `end`, those that sound in these, those whose pitch they need, those
+            # that the network needs.
             first, last = max(begin - 1, 0), min(end + 2, n_frames)
-            seen = max(first - MARGIN - self.config.context, 0), min(last + MARGIN + self.config.context, n_frames)
+            rough_first, rough_last = max(first - REACH, 0), min(last + REACH, n_frames)
+            pitch_first, pitch_last = rough_first - MARGIN, rough_last + MARGIN
+            seen = max(pitch_first - self.config.context, 0), min(pitch_last + self.config.context, n_frames)
             filters = self.predict_filters(spectrograms[..., slice(*seen)])
-            inside = slice(first - seen[0], last - seen[0])
-            wanted = torch.arange(first - MARGIN, last + MARGIN, device=spectrograms.device).clamp(0, n_frames - 1)
+            wanted = torch.arange(pitch_first, pitch_last, device=spectrograms.device).clamp(0, n_frames - 1)
             pitch = self.decode_pitch(filters.pitch_logits)[:, wanted - seen[0]]
             pulse_spectra, phases = self.pulse_frames(pitch, phase)
-            audio = self.render(
-                quieten(Filters(*(part[:, inside] for part in filters))),
-                pulse_spectra,
-                self.noise_frames(first, last - first),
-            )
-            start = (begin - first + MARGIN) * STFT_HOP_LENGTH
+            inside = slice(rough_first - seen[0], rough_last - seen[0])
+            filters = quieten(Filters(*(part[:, inside] for part in filters)))
+            rough = self.render(filters, pulse_spectra, self.noise_frames(rough_first, rough_last - rough_first))
+            audio = self.correct(rough, spectrograms[..., rough_first:rough_last], filters.trust)
+            start = (begin - rough_first + MARGIN) * STFT_HOP_LENGTH
             yield audio[:, start : start + (end - begin) * STFT_HOP_LENGTH]
-            phase = phases[:, end - 1 - first]  # at the first frame of the next chunk's `wanted`
+            following = max(max(end - 1, 0) - REACH, 0) - MARGIN  # the first frame of the next chunk's `wanted`
+            phase = phases[:, following - pitch_first]
 
 
 def quieten(filters: Filters) -> Filters:

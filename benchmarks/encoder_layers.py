@@ -117,7 +117,7 @@ def measure(
     lengths = [[sum(alignment.durations) for alignment in dataset.alignments] for dataset in datasets]
     with contextlib.redirect_stdout(sys.stderr):  # tells of the padding; the output is the table
         loaders = tts.make_loaders(datasets, lengths, model.config.vocabulary, config)
-    stage = Stage(model, (model.encoder, model.upsampling, model.decoder), config.learning_rate, n_steps, config)
+    stage = Stage(model, model.spectrogram_parts, config.learning_rate, n_steps, config)
     torch.manual_seed(config.seed)  # of dropout
     bar = tqdm(take(loaders[0], n_steps), desc=f"{kind}, seed {config.seed}", total=n_steps)
     losses, seconds = train(stage, bar)

@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+import lj_speech
 import part2_solution as tts
+import prepare_data
 from part2_solution import Batch, ModelConfig
 
 SMALL = {"width": 16, "n_heads": 2, "inner_width": 32, "n_encoder_blocks": 2, "n_decoder_blocks": 2, "post_width": 8}
@@ -25,13 +27,14 @@ def random_batch(lengths=((5, 20), (9, 40), (2, 7)), seed=0) -> Batch:
         durations.append(torch.diff(cuts, prepend=torch.tensor([0]), append=torch.tensor([t])))
     mels = [torch.randn(t, 80, generator=generator) for _, t in lengths]
     masks = [tts.length_mask(column) for column in zip(*lengths)]
-    return Batch(tts.pad(tokens), tts.pad(durations), masks[0], tts.pad(mels), masks[1])
+    log_pitch = [torch.rand(n, generator=generator) + 4.8 for n, _ in lengths]  # 120 to 330 Hz
+    return Batch(tts.pad(tokens), tts.pad(durations), masks[0], tts.pad(mels), masks[1], tts.pad(log_pitch))
 
 
 def single(batch: Batch, index: int) -> Batch:
     n, t = int(batch.token_mask[index].sum()), int(batch.frame_mask[index].sum())
-    rows = [tensor[index : index + 1] for tensor in batch]
-    return Batch(*(row[:, :n] for row in rows[:3]), *(row[:, :t] for row in rows[3:]))
+    lengths = Batch(n, n, n, mels=t, frame_mask=t, log_pitch=n)
+    return Batch(*(part if part is None else part[index : index + 1, :end] for part, end in zip(batch, lengths)))
 
 
 @pytest.fixture
@@ -176,11 +179,13 @@ def test_every_parameter_gets_a_gradient():
     model, batch = tts.AcousticModel(CONFIG), random_batch()
     tts.spectrogram_loss(model(batch), batch)["loss"].backward()
     without = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
-    assert without == {name for name, _ in model.named_parameters() if name.startswith("duration_model")}
-    model.zero_grad(set_to_none=True)
-    tts.duration_loss(model, batch)["loss"].backward()
-    with_gradient = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
-    assert with_gradient == without, "the duration model learns alone"
+    names = [name for name, _ in model.named_parameters()]
+    assert without == {name for name in names if name.startswith(("duration_model", "pitch_model"))}
+    for part, loss in {"duration_model": tts.duration_loss, "pitch_model": tts.pitch_loss}.items():
+        model.zero_grad(set_to_none=True)
+        loss(model, batch)["loss"].backward()
+        with_gradient = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
+        assert with_gradient == {name for name in names if name.startswith(part)}, f"the {part} learns alone"
 
 
 def test_there_is_no_layer_normalisation(model):
@@ -220,3 +225,61 @@ def test_gpu_equals_cpu(model):
         expected = model(batch).mels
         on_gpu = model.cuda()(batch.to(torch.device("cuda"))).mels.cpu()
     torch.testing.assert_close(on_gpu[batch.frame_mask], expected[batch.frame_mask], atol=1e-2, rtol=1e-2)
+
+
+# -------- Pitch ------------------------------------------------------------------------------------------------------
+
+
+def glide(n_frames: int, lowest: float, highest: float) -> torch.Tensor:
+    """(80, T) log-mel spectrogram of a voice whose pitch rises linearly."""
+    frequency = torch.linspace(lowest, highest, (n_frames - 1) * lj_speech.STFT_HOP_LENGTH)
+    phase = 2 * math.pi * (frequency.double() / lj_speech.SAMPLING_RATE).cumsum(0)
+    harmonics = sum(torch.cos(k * phase) / k for k in range(1, 20))
+    return prepare_data.mel_spectrogram((harmonics * 0.05).float())
+
+
+def voiced_batch(n_frames: int = 200) -> Batch:
+    """A glide from 150 to 250 Hz between two pauses."""
+    silence = torch.full((80, 20), -11.5)
+    mels = tts.normalise(torch.cat([silence, glide(n_frames, 150, 250), silence], dim=1)).mT[None]
+    durations = torch.tensor([[20, n_frames // 2, n_frames // 2, 20]])
+    return Batch(torch.zeros_like(durations), durations, durations > 0, mels, torch.ones(mels.shape[:2]) > 0)
+
+
+def test_pitch_is_read_around_each_phoneme():
+    batch = voiced_batch()
+    expected = torch.tensor([150, 175, 225, 250]).log()  # at the pauses that of the nearest voice
+    cents = 1200 / math.log(2) * (tts.read_log_pitch(batch)[0] - expected)
+    assert cents.abs().max() < 60, cents
+
+
+def test_padding_does_not_change_the_pitch():
+    batch, more = voiced_batch(), 30
+    padded = Batch(
+        *(torch.nn.functional.pad(part, (0, 1)) for part in batch[:3]),
+        torch.nn.functional.pad(batch.mels, (0, 0, 0, more)), torch.nn.functional.pad(batch.frame_mask, (0, more)),
+    )  # fmt: skip
+    torch.testing.assert_close(tts.read_log_pitch(padded)[:, :4], tts.read_log_pitch(batch), atol=1e-3, rtol=0)
+
+
+def test_the_encoding_of_a_pitch_is_local_and_ends_at_the_limits():
+    encoding = tts.PitchEncoding(CONFIG)
+    nn.init.eye_(encoding.projection.weight)
+    nn.init.zeros_(encoding.projection.bias)
+    step = float(encoding.centres[1] - encoding.centres[0])
+    with torch.no_grad():
+        low, near, far, lowest, below = encoding(encoding.centres[3] + step * torch.tensor([0, 1, 6, -3, -9]))
+    assert low[3] == pytest.approx(1, abs=1e-3) and low[4] == pytest.approx(math.exp(-0.5), abs=1e-3)
+    assert near[3] == pytest.approx(math.exp(-0.5), abs=1e-3) and far[:4].abs().max() < 0.02
+    torch.testing.assert_close(lowest, below)
+
+
+def test_pitch_changes_the_spectrogram_and_padding_does_not_change_pitch(model):
+    batch = random_batch()
+    higher = batch._replace(log_pitch=batch.log_pitch + 0.2)
+    assert (model(batch).mels - model(higher).mels)[batch.frame_mask].abs().max() > 1e-3
+    together = model.predict_log_pitch(batch.tokens, batch.durations, batch.token_mask)
+    for index, length in enumerate(batch.token_mask.sum(1)):
+        alone = single(batch, index)
+        expected = model.predict_log_pitch(alone.tokens, alone.durations, alone.token_mask)
+        torch.testing.assert_close(together[index : index + 1, :length], expected)

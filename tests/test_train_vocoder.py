@@ -1,16 +1,17 @@
 import numpy as np
 import pytest
+import soundfile
 import torch
 import torchaudio
+from conftest import write_utterance
+from test_model import CONFIG
 
-pytest.importorskip("soundfile")
-import soundfile  # noqa: E402
-
-import prepare_data  # noqa: E402
-import train_vocoder  # noqa: E402
-import vocoder  # noqa: E402
-from lj_speech import SAMPLING_RATE, STFT_HOP_LENGTH  # noqa: E402
-from training import Stage, StepConfig  # noqa: E402
+import part2_solution as tts
+import prepare_data
+import train_vocoder
+import vocoder
+from lj_speech import SAMPLING_RATE, STFT_HOP_LENGTH
+from training import Stage, StepConfig
 
 QUICK = StepConfig(batch_size=2, learning_rate=1e-3, warmup_steps=2, ema_decay=0.5)
 TINY = vocoder.Config(width=16, n_blocks=1)
@@ -158,6 +159,43 @@ def test_predicted_spectrograms_must_be_of_the_recording(recordings, tmp_path):
     np.save(folder / "LJ1.mel.npy", np.zeros((80, 7), dtype=np.float16))
     with pytest.raises(ValueError, match="LJ1"):
         train_vocoder.read_recordings(recordings, [folder])
+
+
+class FakeTeacher:
+    """Says of each frame its mean, three samples late."""
+
+    delay = 3
+
+    def __init__(self, name):
+        pass
+
+    def __call__(self, spectrogram):
+        frames = spectrogram.mean(0).repeat_interleave(STFT_HOP_LENGTH) / 20
+        return torch.nn.functional.pad(frames, (3, 0))[None, : len(frames)]
+
+
+def test_imitations_are_for_training_only(recordings, tmp_path, monkeypatch):
+    monkeypatch.setattr(train_vocoder.lj_speech, "Vocoder", FakeTeacher)
+    monkeypatch.setattr(train_vocoder, "CROP_FRAMES", 16)
+    torch.manual_seed(0)
+    checkpoint, texts, out = tmp_path / "TTS.pth", tmp_path / "texts", tmp_path / "imitated"
+    tts.save_checkpoint(tts.AcousticModel(CONFIG), checkpoint, {})
+    texts.mkdir()
+    for index in range(3):
+        write_utterance(texts, f"LJ{index}", ["pau", "AA1", "B"], [20, 20, 15])
+    write_utterance(texts, "LJ9", ["AA1", "B"], [50, 50])  # longer than the model reaches
+    train_vocoder.imitate(checkpoint, texts, out, n=5)
+    expected = {f"text0000{i}.{kind}" for i in range(3) for kind in ("wav", "mel.npy")}
+    assert {path.name for path in out.glob("*")} == expected
+    mel, (audio, _) = np.load(out / "text00000.mel.npy").astype(float), soundfile.read(out / "text00000.wav")
+    assert mel.shape == (80, 55) and len(audio) // STFT_HOP_LENGTH + 1 == 55
+    np.testing.assert_allclose(audio[::STFT_HOP_LENGTH][:-1], mel.mean(0)[:-1] / 20, atol=2e-3)
+
+    monkeypatch.setattr(train_vocoder, "track_pitch", lambda audio: (np.full(99, 200.0), np.ones(99, dtype=bool)))
+    monkeypatch.setattr(train_vocoder, "fundamental_phase", lambda audio, pitch, voiced: np.zeros(len(audio)))
+    training, held_out = train_vocoder.read_recordings(recordings, [], [out])
+    assert [item.name[:2] for item in training] == ["LJ", "LJ", "te", "te", "te"] and held_out[0].name == "LJ0"
+    assert [len(item.spectrograms) for item in training] == [1, 1, 2, 2, 2]
 
 
 def test_a_folder_without_recordings_is_named(tmp_path):

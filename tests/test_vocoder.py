@@ -5,6 +5,8 @@ import torch
 import torch.nn.functional as F
 
 import lj_speech
+import prepare_data
+import train_vocoder
 import vocoder
 from lj_speech import SAMPLING_RATE, STFT_HOP_LENGTH
 
@@ -14,7 +16,7 @@ TINY = vocoder.Config(width=16, n_blocks=2)
 def tiny_vocoder(seed: int = 0) -> vocoder.Vocoder:
     torch.manual_seed(seed)
     model = vocoder.Vocoder(TINY)
-    model.prior.copy_(torch.rand(vocoder.N_FREQUENCIES, 80) / 40)
+    train_vocoder.set_prior(model)
     return model.eval()
 
 
@@ -119,6 +121,30 @@ def test_of_two_possible_pitches_one_is_chosen():
     assert model.decode_pitch(logits).item() == pytest.approx(model.pitches[40].item(), rel=1e-3)
 
 
+def error_of_bands(audio: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
+    """(80,), by the spectrogram of the data's preparation."""
+    margin = vocoder.MARGIN * STFT_HOP_LENGTH
+    heard = prepare_data.mel_spectrogram(audio[0, margin:-margin])[:, : asked.shape[2]]
+    return (heard - asked[0]).abs().mean(1)
+
+
+def test_corrected_audio_has_the_bands_that_were_asked_for():
+    torch.manual_seed(0)
+    model, asked = tiny_vocoder(), smooth_spectrograms(100).clamp(-8, 0)
+    rough = torch.randn(1, 99 * STFT_HOP_LENGTH + vocoder.FFT_SIZE) * 0.05
+    trust = torch.cat([torch.ones(1, 100, 40), torch.zeros(1, 100, 40)], -1)  # of the upper half nothing is to be done
+    before, after = error_of_bands(rough, asked), error_of_bands(model.correct(rough, asked, trust), asked)
+    assert after[5:35].mean() < 0.5 * before[5:35].mean()
+    torch.testing.assert_close(after[45:], before[45:], atol=0.15, rtol=0)
+
+
+def test_without_trust_nothing_is_corrected():
+    torch.manual_seed(0)
+    model, rough = tiny_vocoder(), torch.randn(2, 9 * STFT_HOP_LENGTH + vocoder.FFT_SIZE)
+    untouched = model.correct(rough, smooth_spectrograms(10, batch=2), torch.zeros(2, 10, 80))
+    torch.testing.assert_close(untouched[:, 64:-64], rough[:, 64:-64], atol=1e-4, rtol=1e-4)
+
+
 # -------- The whole --------------------------------------------------------------------------------------------------
 
 
@@ -219,6 +245,7 @@ def test_it_is_a_choice_of_lj_speech(tmp_path):
 def test_noise_is_quietened_where_there_is_voice_only():
     power = torch.tensor([0.0, 1.0])[None, :, None].expand(1, 2, vocoder.N_FREQUENCIES)  # unvoiced, voiced
     noise = torch.full((1, 2, vocoder.N_FREQUENCIES), 0.01)
-    quiet = vocoder.quieten(vocoder.Filters(torch.zeros(1, 2, 1), power.to(torch.complex64), noise)).noise
+    filters = vocoder.Filters(torch.zeros(1, 2, 1), power.to(torch.complex64), noise, torch.ones(1, 2, 80))
+    quiet = vocoder.quieten(filters).noise
     torch.testing.assert_close(quiet[0, 0], noise[0, 0])
     assert quiet[0, 1, 0].item() == pytest.approx(0.01 * vocoder.NOISE_IN_VOICE, rel=1e-3)
