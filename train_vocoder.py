@@ -148,6 +148,7 @@ class Crops(NamedTuple):
     cycles: Tensor  # (B, S), pitch in cycles a sample
     pitch: Tensor  # (B, T) Hz
     voiced: Tensor  # (B, T) bool
+    measured: Tensor  # (B,) bool, whether the spectrogram is the recording's own
 
     def to(self, device: torch.device) -> Crops:
         return Crops(*(tensor.to(device, non_blocking=True) for tensor in self))
@@ -159,12 +160,13 @@ def random_crop(recording: Recording, rng: np.random.Generator) -> tuple:
     frames = slice(first, first + CROP_FRAMES)
     begin = (first - vocoder.MARGIN) * STFT_HOP_LENGTH
     samples = slice(begin, begin + (CROP_FRAMES + 2 * vocoder.MARGIN - 1) * STFT_HOP_LENGTH)
-    spectrogram = recording.spectrograms[rng.integers(len(recording.spectrograms))][:, frames]
+    choice = int(rng.integers(len(recording.spectrograms)))
+    spectrogram = recording.spectrograms[choice][:, frames]
     around = recording.pitch[first - vocoder.MARGIN : first + CROP_FRAMES + vocoder.MARGIN]
     places = np.arange(samples.stop - samples.start) / STFT_HOP_LENGTH
     cycles = np.interp(places, np.arange(len(around)), around) / SAMPLING_RATE
     audio, phase = recording.audio[samples] / 32767, recording.phase[samples] / 65536
-    return spectrogram, audio, phase, cycles, recording.pitch[frames], recording.voiced[frames]
+    return spectrogram, audio, phase, cycles, recording.pitch[frames], recording.voiced[frames], choice == 0
 
 
 def random_batches(recordings: Sequence[Recording], batch_size: int, seed: int) -> Iterator[Crops]:
@@ -262,7 +264,7 @@ def vocoder_loss(model: vocoder.Vocoder, crops: Crops, opponent: Stage | None) -
         noise_spectra = vocoder.even(model.spectra(torch.randn_like(crops.audio)))
         edge = vocoder.FFT_SIZE // 2
         rough = model.render(filters, pulse_spectra, noise_spectra)
-        predicted = model.correct(rough, crops.spectrograms, filters.trust)[:, edge:-edge]
+        predicted = model.correct(rough, crops.spectrograms, crops.measured[:, None, None].float())[:, edge:-edge]
         real = crops.audio[:, edge:-edge]
         losses = spectral_losses(predicted, real)
         losses["phase"] = phase_loss(filters.voice, pulse_spectra, model.spectra(crops.audio), crops.voiced)

@@ -67,7 +67,6 @@ class Filters(NamedTuple):
     pitch_logits: Tensor  # (B, T, K)
     voice: Tensor  # (B, T, F) complex
     noise: Tensor  # (B, T, F) positive
-    trust: Tensor  # (B, T, M) from 0 to 1, in what the bands of the spectrogram say: see `Vocoder.correct`
 
 
 # -------- Network ----------------------------------------------------------------------------------------------------
@@ -113,7 +112,6 @@ class Vocoder(nn.Module):
         self.output_norm = nn.LayerNorm(config.width)
         self.pitch = nn.Linear(config.width, config.n_pitches)
         self.correction = nn.Linear(config.width, 3 * N_FREQUENCIES)  # amplitude and phase of the voice, of the noise
-        self.trust = nn.Linear(config.width, MEL_SCALE_BINS)
         nn.init.normal_(self.correction.weight, std=0.01)
         nn.init.zeros_(self.correction.bias)
 
@@ -128,8 +126,7 @@ class Vocoder(nn.Module):
         amplitude, phase, noise = corrections.unbind(-2)
         prior = spectrograms.mT.float() @ self.prior.T + self.prior_offset
         voice = torch.polar((prior + amplitude).clamp_max(6).exp(), phase)
-        noise = (prior + noise).clamp_max(6).exp()
-        return Filters(self.pitch(x).float(), voice, noise, self.trust(x).float().sigmoid())
+        return Filters(self.pitch(x).float(), voice, (prior + noise).clamp_max(6).exp())
 
     def decode_pitch(self, logits: Tensor) -> Tensor:
         """(B, T, K) -> (B, T) Hz: the mean around the likeliest class, which is finer than the classes."""
@@ -179,24 +176,28 @@ class Vocoder(nn.Module):
         """Filters of T frames and the spectra of both sources -> audio as `overlap_add`."""
         return self.overlap_add(filters.voice * pulse_spectra + filters.noise * noise_spectra)
 
-    def correct(self, audio: Tensor, spectrograms: Tensor, trust: Tensor) -> Tensor:
-        """What `render` made of log-mel (B, M, T) -> the same with each band as loud as asked for, as far as trusted.
+    def correct(self, audio: Tensor, spectrograms: Tensor, trust: float | Tensor) -> Tensor:
+        """What `render` made of log-mel (B, M, T) -> the same with each band as loud as asked for.
 
         The noise is loud and soft by chance, and neighbouring frames add up to more or less than either asked for.
+        `trust`, from 0 to 1, is how far to go: a measured spectrogram is to be matched, a predicted one is a guess that
+        sounds worse when it is taken at its word. One number, or (B, 1, 1).
         """
         spectra = self.spectra(audio)
         heard = (spectra.abs() @ self.bands).clamp_min(MEL_FLOOR).log()  # (B, T, M)
         lacking = (spectrograms.mT - heard).clamp(-LARGEST_CORRECTION, LARGEST_CORRECTION)
         return self.overlap_add(spectra * ((trust * lacking) @ self.prior.T).exp())
 
-    def forward(self, spectrograms: Tensor) -> Tensor:
-        """Log-mel spectrograms (B, 80, T), natural log, not normalised -> audio (B, 256 T)."""
-        return torch.cat(list(self.stream(spectrograms, spectrograms.shape[-1])), dim=1)
+    def forward(self, spectrograms: Tensor, trust: float = 1.0) -> Tensor:
+        """Log-mel spectrograms (B, 80, T), natural log, not normalised -> audio (B, 256 T); `trust` as in `correct`."""
+        return torch.cat(list(self.stream(spectrograms, spectrograms.shape[-1], trust)), dim=1)
 
-    def stream(self, spectrograms: Tensor, chunk: int = 32) -> Iterator[Tensor]:
+    def stream(self, spectrograms: Tensor, chunk: int = 32, trust: float = 1.0) -> Iterator[Tensor]:
         """As `forward`, yielded in pieces (B, 256 n) of at most `chunk` frames, each as soon as it is ready."""
         if spectrograms.dim() != 3 or spectrograms.shape[1] != MEL_SCALE_BINS or spectrograms.shape[2] == 0:
             raise ValueError(f"expected (B, {MEL_SCALE_BINS}, T) with T > 0, got {tuple(spectrograms.shape)}")
+        if not 0 <= trust <= 1:
+            raise ValueError(f"trust is {trust}: give 0 for predicted spectrograms to 1 for measured ones")
         if chunk < 1:
             raise ValueError(f"chunk is {chunk}: give at least 1 frame")
         n_frames = spectrograms.shape[2]
@@ -216,7 +217,7 @@ class Vocoder(nn.Module):
             inside = slice(rough_first - seen[0], rough_last - seen[0])
             filters = quieten(Filters(*(part[:, inside] for part in filters)))
             rough = self.render(filters, pulse_spectra, self.noise_frames(rough_first, rough_last - rough_first))
-            audio = self.correct(rough, spectrograms[..., rough_first:rough_last], filters.trust)
+            audio = self.correct(rough, spectrograms[..., rough_first:rough_last], trust) if trust > 0 else rough
             start = (begin - rough_first + MARGIN) * STFT_HOP_LENGTH
             yield audio[:, start : start + (end - begin) * STFT_HOP_LENGTH]
             following = max(max(end - 1, 0) - REACH, 0) - MARGIN  # the first frame of the next chunk's `wanted`

@@ -142,6 +142,8 @@ def render(report: Mapping) -> str:
 def compare(options: argparse.Namespace, settings: Mapping = {}) -> dict:
     """The report, which is also in the file `options.json` from the first training on."""
     datasets = lj_speech.get_dataset(options.dataset_root)
+    model_config = tts.describe_data([alignment for dataset in datasets for alignment in dataset.alignments])
+    datasets = [tts.WithPitch(dataset, model_config.vocabulary) for dataset in datasets]
     config = replace(CONFIG, batch_size=options.batch_size, amp=options.amp)
     report = {"machine": evaluate.machine(), "training": asdict(config), "rows": [], "curves": {}}
     del report["training"]["seed"]  # each row has its own

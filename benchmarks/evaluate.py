@@ -381,15 +381,18 @@ def copy_synthesis(vocoder: Callable, name: str, sample: Mapping) -> Utterance:
 
 
 def speak_held_out(
-    synthesizer: TextToSpeechSynthesizer, samples: Mapping[str, Mapping], recordings: Mapping[str, np.ndarray]
+    synthesizer: TextToSpeechSynthesizer,
+    copier: Callable,
+    samples: Mapping[str, Mapping],
+    recordings: Mapping[str, np.ndarray],
 ) -> dict[str, list[Utterance]]:
-    """All that is measured of held-out samples (by ID), by kind of speech."""
+    """All that is measured of held-out samples (by ID), by kind of speech; `copier` is the vocoder for real ones."""
     spoken = defaultdict(list)
     for name, sample in tqdm(samples.items(), desc="held-out"):
         text, codes, durations = (sample[key] for key in ("text", "phonemes_code", "phonemes_duration"))
         spoken["held-out texts"].append(speak(synthesizer, name, text, codes))
         spoken["held-out durations"].append(speak(synthesizer, name, text, codes, durations))
-        spoken["copy-synthesis"].append(copy_synthesis(synthesizer.vocoder, name, sample))
+        spoken["copy-synthesis"].append(copy_synthesis(copier, name, sample))
         if name in recordings:
             recording = Utterance(name, text, recordings[name], codes, durations, sample["spectrogram"])
             spoken["recordings"].append(recording)
@@ -779,7 +782,8 @@ def evaluate(
     vocoder: str | None = None,
 ) -> dict:
     """Measure a checkpoint; plain data for `render` and JSON. Options as those of the command line."""
-    synthesizer = TextToSpeechSynthesizer(checkpoint, lj_speech.Vocoder(vocoder) if vocoder else None)
+    chosen = lj_speech.Vocoder(vocoder, trust=0.0) if vocoder else None
+    synthesizer = TextToSpeechSynthesizer(checkpoint, chosen)
     samples, alignments = read_held_out(dataset_root, n)
     if alignments_root is not None:
         texts = {sample["text"] for sample in samples.values()}
@@ -789,7 +793,7 @@ def evaluate(
 
     synthesizer.synthesize_from_text("This is not timed.")
     spoken = {"sentences": speak_sentences(synthesizer, spread_out(read_sentences(), n))}
-    spoken |= speak_held_out(synthesizer, samples, recordings.held_out)
+    spoken |= speak_held_out(synthesizer, lj_speech.Vocoder(vocoder or "harmonic"), samples, recordings.held_out)
     if keep is not None:
         keep_audio(keep, spoken)
     scores = {kind: [judge(item, judges) for item in tqdm(spoken[kind], desc=kind)] for kind in spoken}

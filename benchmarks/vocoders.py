@@ -113,10 +113,13 @@ class GriffinLim:
         yield self(spectrogram)
 
 
-def load_vocoders(weights: pathlib.Path | None) -> dict[str, Callable]:
-    """By name; each maps a log-mel spectrogram (80, T) to audio (1, 256 T) and has `stream`."""
+def load_vocoders(weights: pathlib.Path | None, trust: float) -> dict[str, Callable]:
+    """By name; each maps a log-mel spectrogram (80, T) to audio (1, 256 T) and has `stream`.
+
+    `trust` is ours, 1 for measured spectrograms and 0 for predicted ones, as `TextToSpeechSynthesizer` has it.
+    """
     return {
-        "harmonic": lj_speech.Vocoder("harmonic", weights, device="cpu"),
+        "harmonic": lj_speech.Vocoder("harmonic", weights, device="cpu", trust=trust),
         "hifigan": lj_speech.Vocoder("hifigan", device="cpu"),
         "griffin-lim": GriffinLim(),
     }
@@ -451,7 +454,7 @@ def measure_speed(
 
 def measure(options: argparse.Namespace) -> dict:
     """Plain data for `render` and JSON; options as those of the command line."""
-    vocoders = load_vocoders(options.vocoder_weights)
+    vocoders = load_vocoders(options.vocoder_weights, trust=0.0)
     synthesizer = TextToSpeechSynthesizer(options.checkpoint, vocoder=silence)
     sentences = evaluate.spread_out(evaluate.read_sentences(), options.n)
     samples = evaluate.read_held_out(options.dataset, options.n)[0] if {"copy", "model"} & set(options.parts) else {}
@@ -466,7 +469,7 @@ def measure(options: argparse.Namespace) -> dict:
     judges = evaluate.load_judges([]) if samples else None
     parts = []
     if "copy" in options.parts:
-        parts.append(measure_copies(vocoders, sources, judges))
+        parts.append(measure_copies(load_vocoders(options.vocoder_weights, trust=1.0), sources, judges))
         report["copy"] = parts[-1].rows
     if "model" in options.parts:
         parts.append(measure_model(vocoders, predicted(synthesizer, samples, sentences), judges))

@@ -211,7 +211,7 @@ def inputs(tmp_path, monkeypatch, fake_f0):
     monkeypatch.setattr(vocoders, "REST", 0)
     monkeypatch.setattr(lj_speech, "text_to_phonemes", lambda text: ["pau", "AA1", "B", "pau"])
     fakes = {name: FakeVocoder(delay=vocoders.DELAYS.get(name, 0)) for name in ("harmonic", "hifigan")}
-    monkeypatch.setattr(vocoders, "load_vocoders", lambda weights: fakes)
+    monkeypatch.setattr(vocoders, "load_vocoders", lambda weights, trust: fakes)
     monkeypatch.setattr(vocoders, "load_pesq", lambda: None)
     monkeypatch.setattr(vocoders, "load_piper", lambda n_threads: None)
     n_threads = torch.get_num_threads()

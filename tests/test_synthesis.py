@@ -131,6 +131,27 @@ def test_the_shipped_voice_speaks(voice):
     assert 0.02 < audio.std() < 0.3
 
 
+def mean_log_pitch(voice, **melody) -> float:
+    """Of what is said, as our vocoder's network reads it in the spectrogram."""
+    for name, value in melody.items():
+        setattr(voice, name, value)
+    try:
+        (speech,) = voice.predict(lj_speech.text_to_phonemes("My brother left his umbrella on the kitchen table."))
+    finally:
+        for name in melody:
+            delattr(voice, name)
+    tokens = torch.tensor([voice.vocabulary.encode(speech.phonemes)])
+    mels = tts.normalise(speech.spectrogram).T[None].cpu()
+    durations = torch.tensor([speech.durations])
+    batch = tts.Batch(tokens, durations, durations > -1, mels, torch.ones(mels.shape[:2], dtype=torch.bool))
+    return tts.read_log_pitch(batch).mean().item()
+
+
+def test_the_shipped_voice_follows_the_pitch(voice):
+    low, high = (mean_log_pitch(voice, pitch=semitones) for semitones in (-3.0, 4.0))
+    assert 12 / np.log(2) * (high - low) == pytest.approx(7, abs=2)
+
+
 def test_the_shipped_voice_knows_all_that_text_can_become(voice):
     import english
 
