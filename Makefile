@@ -24,6 +24,7 @@ test: .venv/installed-dev
 VOICE := runs/voice
 EPOCHS ?= 24
 STEPS ?= 1200
+DURATION_EPOCHS ?= 4
 TRAIN ?= --amp bf16
 voice: $(VOICE)/TTS.pth
 
@@ -41,7 +42,7 @@ $(VOICE)/shifted/done: $(VOICE)/aligned/done
 
 $(VOICE)/smooth.pth: $(VOICE)/shifted/done $(VOICE)/texts/done
 	$(BIN)/python part2_solution.py train $(VOICE)/aligned --more $(VOICE)/shifted --epochs $(EPOCHS) --batch-size 8 \
-	    --warmup-steps 500 --n-evaluations 6 --durations-root $(VOICE)/texts --duration-epochs 4 $(TRAIN) \
+	    --warmup-steps 500 --n-evaluations 6 --durations-root $(VOICE)/texts --duration-epochs $(DURATION_EPOCHS) $(TRAIN) \
 	    --logdir $(VOICE)/smooth --checkpoint $@
 
 $(VOICE)/TTS.pth: $(VOICE)/smooth.pth

@@ -200,14 +200,14 @@ class Vocoder(nn.Module):
             raise ValueError(f"trust is {trust}: give 0 for predicted spectrograms to 1 for measured ones")
         if chunk < 1:
             raise ValueError(f"chunk is {chunk}: give at least 1 frame")
-        n_frames = spectrograms.shape[2]
+        n_frames, reach = spectrograms.shape[2], REACH if trust > 0 else 0
         phase = torch.zeros(len(spectrograms), dtype=torch.float64, device=spectrograms.device)
         for begin in range(0, n_frames, chunk):
             end = min(begin + chunk, n_frames)
             # Frames that sound between `begin` and `end`, those that sound in these, those whose pitch they need, those
             # that the network needs.
             first, last = max(begin - 1, 0), min(end + 2, n_frames)
-            rough_first, rough_last = max(first - REACH, 0), min(last + REACH, n_frames)
+            rough_first, rough_last = max(first - reach, 0), min(last + reach, n_frames)
             pitch_first, pitch_last = rough_first - MARGIN, rough_last + MARGIN
             seen = max(pitch_first - self.config.context, 0), min(pitch_last + self.config.context, n_frames)
             filters = self.predict_filters(spectrograms[..., slice(*seen)])
@@ -220,7 +220,7 @@ class Vocoder(nn.Module):
             audio = self.correct(rough, spectrograms[..., rough_first:rough_last], trust) if trust > 0 else rough
             start = (begin - rough_first + MARGIN) * STFT_HOP_LENGTH
             yield audio[:, start : start + (end - begin) * STFT_HOP_LENGTH]
-            following = max(max(end - 1, 0) - REACH, 0) - MARGIN  # the first frame of the next chunk's `wanted`
+            following = max(end - 1 - reach, 0) - MARGIN  # the first frame of the next chunk's `wanted`
             phase = phases[:, following - pitch_first]
 
 

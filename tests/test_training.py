@@ -156,7 +156,7 @@ def test_what_does_not_fit_a_checkpoint_is_named(dataset_root, tmp_path):
 # -------- Interruption -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stage, epoch", [("spectrogram", 1), ("duration", 1)])
+@pytest.mark.parametrize("stage, epoch", [("spectrogram", 1), ("pitch", 1), ("duration", 1)])
 def test_a_resumed_run_equals_an_uninterrupted_one(dataset_root, tmp_path, monkeypatch, stage, epoch):
     uninterrupted = train(dataset_root, tmp_path, name="whole")
     train_epoch = tts.train_epoch
