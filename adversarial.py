@@ -135,8 +135,8 @@ def endless(loader: Iterable[tts.Batch], step: int) -> Iterator[tts.Batch]:
 
 
 def read_texts(root: pathlib.Path, config: tts.ModelConfig) -> list[lj_speech.Alignment]:
-    """The sentences in `root` that are short enough for the model."""
-    alignments = [item for item in lj_speech.get_alignments(root) if len(item.codes) <= config.max_phonemes]
+    """The sentences in `root` that the model can say."""
+    alignments = tts.encodable(lj_speech.get_alignments(root), config)
     return [item for item in alignments if 0 < sum(item.durations) <= config.max_frames]
 
 

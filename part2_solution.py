@@ -117,6 +117,13 @@ class Vocabulary:
         """Raises ValueError naming a code that is neither known nor known at another stress."""
         return [self._encode_one(code) for code in codes]
 
+    def knows(self, codes: Sequence[str]) -> bool:
+        try:
+            self.encode(codes)
+        except ValueError:
+            return False
+        return True
+
     def _encode_one(self, code: str) -> int:
         candidates = [code] + [code.rstrip("012") + stress for stress in ("1", "2", "0", "")]
         for candidate in candidates:
@@ -748,10 +755,10 @@ def train_tts(
         model = train_pitch(model, pitched, config, run)
     alignments = [dataset.alignments for dataset in datasets]
     if durations_root is not None:
-        held_out, limit = {alignment.text for alignment in alignments[1]}, model.config.max_phonemes
+        held_out = {alignment.text for alignment in alignments[1]}
         more = [item for item in lj_speech.get_alignments(durations_root) if item.text not in held_out]
-        alignments[0] = [item for item in more if len(item.codes) <= limit]
-        print(f"durations: {len(more) - len(alignments[0])} utterances of over {limit} phonemes are left out")
+        alignments[0] = encodable(more, model.config)
+        print(f"durations: {len(more) - len(alignments[0])} utterances left out: too long or of unknown phonemes")
     model = train_durations(model, alignments, config.duration_epochs or num_epochs, config, run)
     save_checkpoint(model, pathlib.Path(checkpoint_path), settings)
     run.state_path.unlink(missing_ok=True)
@@ -764,6 +771,12 @@ def read_datasets(root: pathlib.Path, more_root: pathlib.Path | None = None) -> 
     for part in more:
         train = lj_speech.AlignedDataset(train.mel_paths + part.mel_paths, train.alignments + part.alignments)
     return train, val
+
+
+def encodable(alignments: Iterable[lj_speech.Alignment], config: ModelConfig) -> list[lj_speech.Alignment]:
+    """Those whose phonemes the encoder knows and has positions for."""
+    vocabulary = Vocabulary(config.vocabulary)
+    return [item for item in alignments if len(item.codes) <= config.max_phonemes and vocabulary.knows(item.codes)]
 
 
 def make_model(alignments: Sequence, settings: Mapping, init: pathlib.Path | None) -> AcousticModel:

@@ -218,11 +218,12 @@ def test_durations_learn_from_more_alignments_than_spectrograms(dataset_root, tm
     more = write_dataset(tmp_path / "more", 20)
     for path in more.glob("*.npy"):
         path.unlink()
+    write_utterance(more, "LJ998", ["AA1", "ZH"], [3, 3])
     write_utterance(more, "LJ999", ["AA1", "B"] * 20, [3] * 40)
     train(dataset_root, tmp_path, 1, durations_root=more)
     output = capsys.readouterr().out
-    assert "19 utterances in" in output, "21 less the one held out and the one that is too long to be encoded"
-    assert "1 utterances of over 8 phonemes are left out" in output
+    assert "19 utterances in" in output, "22 less the one held out, one of an unknown phoneme, and one that is too long"
+    assert "2 utterances left out: too long" in output
 
 
 # -------- Bad input --------------------------------------------------------------------------------------------------
