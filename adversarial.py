@@ -115,11 +115,9 @@ def decoder_loss(model: tts.AcousticModel, batches: Batches, opponent: Stage, be
 
 def varied_log_pitch(model: tts.AcousticModel, texts: tts.Batch) -> Tensor:
     """(B, N): the predicted melody, livelier and each utterance higher or lower, as recordings are."""
+    shift = torch.randn(len(texts.tokens), 1, device=texts.tokens.device) * PITCH_OFFSET_STD
     with torch.no_grad():
-        log_pitch = model.predict_log_pitch(texts.tokens, texts.durations, texts.token_mask)
-    middle = tts.masked_mean(log_pitch, texts.token_mask)
-    offsets = torch.randn(len(log_pitch), 1, device=log_pitch.device) * PITCH_OFFSET_STD
-    return middle + INTONATION * (log_pitch - middle) + offsets
+        return model.predict_log_pitch(texts.tokens, texts.durations, texts.token_mask, INTONATION, shift)
 
 
 def blurred(mels: Tensor) -> Tensor:

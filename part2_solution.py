@@ -527,10 +527,14 @@ class AcousticModel(nn.Module):
         ends = (durations.clamp_min(1) * token_mask).cumsum(1).add(0.5).floor()
         return torch.diff(ends, dim=1, prepend=torch.zeros_like(ends[:, :1])).long()
 
-    def predict_log_pitch(self, tokens: Tensor, durations: Tensor, token_mask: Tensor) -> Tensor:
-        """(B, N) each -> (B, N) of Hz."""
+    def predict_log_pitch(
+        self, tokens: Tensor, durations: Tensor, token_mask: Tensor, intonation: float = 1, shift: float | Tensor = 0
+    ) -> Tensor:
+        """(B, N) each -> (B, N) of Hz: `intonation` times as far from each utterance's mean, and `shift` higher."""
         normalised = self.pitch_model(tokens, self.normalise_durations(durations), token_mask).float()
-        return normalised * self.config.log_pitch_std + self.config.log_pitch_mean
+        log_pitch = normalised * self.config.log_pitch_std + self.config.log_pitch_mean
+        middle = (log_pitch * token_mask).sum(1, keepdim=True) / token_mask.sum(1, keepdim=True)
+        return middle + intonation * (log_pitch - middle) + shift
 
 
 # -------- Loss -------------------------------------------------------------------------------------------------------
@@ -940,9 +944,8 @@ class TextToSpeechSynthesizer:
         """One utterance with durations, and with the melody that `pitch` and `intonation` make of the predicted one."""
         durations = torch.tensor([frames], device=self.device)
         frame_mask = torch.ones(1, sum(frames), dtype=torch.bool, device=self.device)
-        log_pitch = self.model.predict_log_pitch(tokens, durations, token_mask)
-        middle = log_pitch.mean()
-        log_pitch = middle + self.intonation * (log_pitch - middle) + self.pitch * math.log(2) / 12
+        shift = self.pitch * math.log(2) / 12
+        log_pitch = self.model.predict_log_pitch(tokens, durations, token_mask, self.intonation, shift)
         return Batch(tokens, durations, token_mask, frame_mask=frame_mask, log_pitch=log_pitch)
 
 
