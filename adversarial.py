@@ -32,6 +32,8 @@ from tqdm.auto import tqdm
 
 import lj_speech
 import part2_solution as tts
+from batching import Batch, length_mask, read_datasets
+from pitch import WithPitch
 from training import Run, Stage, checksum, read_saved
 
 CROP_FRAMES = 96  # about a second: a few syllables
@@ -47,8 +49,8 @@ class Judgement(NamedTuple):
 
 
 class Batches(NamedTuple):
-    recorded: tts.Batch
-    texts: tts.Batch | None  # without spectrograms
+    recorded: Batch
+    texts: Batch | None  # without spectrograms
 
 
 class Discriminator(nn.Module):
@@ -70,7 +72,7 @@ class Discriminator(nn.Module):
         return Judgement(self.judge(x), features)
 
 
-def random_crops(batch: tts.Batch, *spectrograms: Tensor) -> list[Tensor]:
+def random_crops(batch: Batch, *spectrograms: Tensor) -> list[Tensor]:
     """The same random CROP_FRAMES of each (B, T, M), from real frames where an utterance has so many."""
     length = min(CROP_FRAMES, batch.frame_mask.shape[1])
     spans = (batch.frame_mask.sum(1) - length).clamp_min(0)
@@ -113,7 +115,7 @@ def decoder_loss(model: tts.AcousticModel, batches: Batches, opponent: Stage, be
     return {**losses, "loss": sum(parts), **others}
 
 
-def varied_log_pitch(model: tts.AcousticModel, texts: tts.Batch) -> Tensor:
+def varied_log_pitch(model: tts.AcousticModel, texts: Batch) -> Tensor:
     """(B, N): the predicted melody, livelier and each utterance higher or lower, as recordings are."""
     shift = torch.randn(len(texts.tokens), 1, device=texts.tokens.device) * PITCH_OFFSET_STD
     with torch.no_grad():
@@ -125,7 +127,7 @@ def blurred(mels: Tensor) -> Tensor:
     return F.avg_pool2d(mels.float(), kernel_size=5, stride=1, padding=2)
 
 
-def endless(loader: Iterable[tts.Batch], step: int) -> Iterator[tts.Batch]:
+def endless(loader: Iterable[Batch], step: int) -> Iterator[Batch]:
     """The batches of epoch after epoch, from those of `step` on."""
     for epoch in itertools.count(step // len(loader)):
         loader.batch_sampler.epoch = epoch
@@ -144,7 +146,7 @@ def make_batches(datasets: Sequence, texts_root: pathlib.Path | None, model_conf
     if texts_root is not None:
         config = replace(config, batch_size=max(1, config.batch_size // 2))
     lengths = [[sum(alignment.durations) for alignment in dataset.alignments] for dataset in datasets]
-    pitched = [tts.WithPitch(dataset, model_config.vocabulary) for dataset in datasets]
+    pitched = [WithPitch(dataset, model_config.vocabulary) for dataset in datasets]
     recorded = endless(tts.make_loaders(pitched, lengths, model_config.vocabulary, config)[0], step)
     if texts_root is None:
         return (Batches(batch, None) for batch in recorded)
@@ -152,7 +154,7 @@ def make_batches(datasets: Sequence, texts_root: pathlib.Path | None, model_conf
     alignments = [item for item in read_texts(texts_root, model_config) if item.text not in heard]
     samples, lengths = [item.as_sample() for item in alignments], [sum(item.durations) for item in alignments]
     texts = endless(tts.make_loaders([samples], [lengths], model_config.vocabulary, config)[0], step)
-    with_mask = (batch._replace(frame_mask=tts.length_mask(batch.durations.sum(1))) for batch in texts)
+    with_mask = (batch._replace(frame_mask=length_mask(batch.durations.sum(1))) for batch in texts)
     return (Batches(*pair) for pair in zip(recorded, with_mask))
 
 
@@ -182,7 +184,7 @@ def finetune(
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     before = tts.load_checkpoint(checkpoint_path).to(device).requires_grad_(False)
-    datasets = tts.read_datasets(dataset_root, more_root)
+    datasets = read_datasets(dataset_root, more_root)
     source = {"checkpoint": checksum(pathlib.Path(checkpoint_path)), "texts": str(texts_root), "more": str(more_root)}
     settings = {"n_steps": n_steps, **asdict(config), **source}
     run = Run(pathlib.Path(logdir), settings, resume=True)

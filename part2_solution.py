@@ -1,4 +1,4 @@
-"""Text-to-speech in one file: phonemes -> log-mel spectrogram -> audio, trained on LJ Speech.
+"""Text-to-speech: phonemes -> log-mel spectrogram -> audio, trained on LJ Speech.
 
     text ──english──> phonemes ──encoder──> encoded ──Gaussian upsampling──> frames ──decoder──> mels ──vocoder──> audio
                       (B, N)     │          (B, N, D)  ▲     ▲               (B, T, D)          (B, T, M)      (1, S)
@@ -11,6 +11,7 @@ Masks     `*_mask` is True at real positions. Every (B, L, D) tensor is zero at 
           positions only. So an utterance sounds the same alone and in a batch.
 Training  first everything but the two GRUs, with the durations of the alignment and the pitch of the recording; then
           these, the rest frozen. Synthesis runs the same path and differs only in where durations and pitch come from.
+Beside    `batching.py` makes padded batches, `pitch.py` the pitch, `training.py` the steps, `vocoder.py` the audio.
 
 References
     Transformer blocks interleaved with convolution: arXiv 1910.10352 (here with batch instead of layer normalisation)
@@ -27,9 +28,8 @@ import math
 import numbers
 import pathlib
 import shutil
-import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import NamedTuple
 
@@ -37,13 +37,22 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 import english
 import lj_speech
-import vocoder
-from lj_speech import MEL_SCALE_BINS, SPECTROGRAMS_MAX, SPECTROGRAMS_MEAN, SPECTROGRAMS_MIN, SPECTROGRAMS_STD
-from training import Run, Stage, StepConfig, checksum, load_model, save_model
+from batching import (
+    Batch,
+    BucketBatchSampler,
+    Vocabulary,
+    collate,
+    denormalise,
+    padded_fraction,
+    read_datasets,
+    run_gru,
+)
+from lj_speech import MEL_SCALE_BINS
+from pitch import PitchConfig, PitchEncoding, PitchModel, WithPitch, read_log_pitch
+from training import EpochConfig, Run, Stage, checksum, load_model, run_stage, save_model
 
 CHECKPOINT_PATH = pathlib.Path("TTS.pth")
 CHECKPOINT_MD5 = "820615ae265bbd4656d382eb3dd6ad27"
@@ -52,9 +61,9 @@ CHECKPOINT_LINK = ""  # a Google Drive address, filled in by whoever publishes a
 # -------- Configuration ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class ModelConfig:
-    """What the network is. Stored in the checkpoint; what depends on the data is derived from it by `describe_data`."""
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(PitchConfig):
+    """What the network is: `pitch.PitchConfig` and this. Stored in the checkpoint; see `describe_data`."""
 
     vocabulary: tuple[str, ...]  # index in this list = token
     max_phonemes: int  # longest utterance of the dataset, N and T: how far the learned positions reach
@@ -73,145 +82,18 @@ class ModelConfig:
     post_width: int = 128  # of the correction, which needs less than the decoder
     duration_width: int = 128  # of each direction of the GRU
     duration_dropout: float = 0.3  # durations are easily learned by heart
-    lowest_pitch: float = 88.2  # Hz; what is lower or higher sounds like the lowest or highest
-    highest_pitch: float = 416.0
-    n_pitches: int = 32  # between them, 0.87 semitones from one to the next
-    pitch_embedding: int = 64  # of the phonemes, for the pitch model: the encoder's knows the recordings by heart
-    pitch_width: int = 128  # of each direction of its GRU
-    pitch_dropout: float = 0.4
-
-    @property
-    def log_pitch_mean(self) -> float:
-        """Of the logarithm of Hz: what the pitch model's output is normalised with."""
-        return math.log(self.lowest_pitch * self.highest_pitch) / 2
-
-    @property
-    def log_pitch_std(self) -> float:
-        return math.log(self.highest_pitch / self.lowest_pitch) / 6
 
 
 @dataclass(frozen=True)
-class TrainConfig(StepConfig):
-    """How the network is trained: what `training.StepConfig` has, and this."""
+class TrainConfig(EpochConfig):
+    """How the network is trained: what `training.EpochConfig` has, and this."""
 
     bucket_batches: int = 16  # batches sorted by length together: 3.8 % padding on LJ Speech instead of 33 %
     duration_epochs: int | None = None  # None: as many as the rest
     pitch_epochs: int = 16
     duration_learning_rate: float = 1e-3
     pitch_learning_rate: float = 1e-3
-    n_evaluations: int = 20  # of validation, pictures and audio, spread over the run
-    log_every: int = 50  # steps
     n_workers: int = 0  # processes that read spectrograms; 0 is right where they fit the file cache
-
-
-# -------- Vocabulary -------------------------------------------------------------------------------------------------
-
-
-class Vocabulary:
-    """Phoneme codes to tokens. Of an unknown vowel the same one at another stress is taken."""
-
-    def __init__(self, codes: Sequence[str]):
-        self.token_of = {code: token for token, code in enumerate(codes)}
-
-    def encode(self, codes: Sequence[str]) -> list[int]:
-        """Raises ValueError naming a code that is neither known nor known at another stress."""
-        return [self._encode_one(code) for code in codes]
-
-    def knows(self, codes: Sequence[str]) -> bool:
-        try:
-            self.encode(codes)
-        except ValueError:
-            return False
-        return True
-
-    def _encode_one(self, code: str) -> int:
-        candidates = [code] + [code.rstrip("012") + stress for stress in ("1", "2", "0", "")]
-        for candidate in candidates:
-            if candidate in self.token_of:
-                return self.token_of[candidate]
-        raise ValueError(f"unknown phoneme {code!r}: the model knows {' '.join(self.token_of)}")
-
-
-# -------- Batching ---------------------------------------------------------------------------------------------------
-
-
-class Batch(NamedTuple):
-    """Utterances padded to the longest one."""
-
-    tokens: Tensor  # (B, N) int64
-    durations: Tensor  # (B, N) int64, frames
-    token_mask: Tensor  # (B, N) bool
-    mels: Tensor | None = None  # (B, T, M), normalised; None for the duration model, which needs no spectrograms
-    frame_mask: Tensor | None = None  # (B, T) bool
-    log_pitch: Tensor | None = None  # (B, N), of Hz; where there is none, it is read from the spectrograms
-
-    def to(self, device: torch.device) -> Batch:
-        return Batch(*(None if tensor is None else tensor.to(device, non_blocking=True) for tensor in self))
-
-
-def normalise(spectrogram: Tensor) -> Tensor:
-    return (spectrogram - SPECTROGRAMS_MEAN) / SPECTROGRAMS_STD
-
-
-def denormalise(mels: Tensor) -> Tensor:
-    return (mels * SPECTROGRAMS_STD + SPECTROGRAMS_MEAN).clamp(SPECTROGRAMS_MIN, SPECTROGRAMS_MAX)
-
-
-def pad(sequences: Sequence[Tensor]) -> Tensor:
-    return nn.utils.rnn.pad_sequence(list(sequences), batch_first=True)
-
-
-def length_mask(lengths: Sequence[int]) -> Tensor:
-    """(B,) lengths -> (B, L) mask."""
-    lengths = torch.as_tensor(lengths)
-    return torch.arange(int(lengths.max())) < lengths[:, None]
-
-
-def collate(vocabulary: Vocabulary, samples: Sequence[Mapping]) -> Batch:
-    """Samples of `lj_speech.get_dataset` -> Batch; the duration model's have no spectrograms."""
-    tokens = [torch.tensor(vocabulary.encode(sample["phonemes_code"])) for sample in samples]
-    durations = [torch.tensor(sample["phonemes_duration"]) for sample in samples]
-    batch = Batch(pad(tokens), pad(durations), length_mask([len(item) for item in tokens]))
-    if "log_pitch" in samples[0]:
-        batch = batch._replace(log_pitch=pad([sample["log_pitch"] for sample in samples]))
-    if "spectrogram" not in samples[0]:
-        return batch
-    mels = [normalise(torch.as_tensor(sample["spectrogram"])).T for sample in samples]
-    for duration, mel in zip(durations, mels):
-        assert int(duration.sum()) == len(mel), f"{int(duration.sum())} frames of durations, {len(mel)} of spectrogram"
-    return batch._replace(mels=pad(mels), frame_mask=length_mask([len(mel) for mel in mels]))
-
-
-class BucketBatchSampler(torch.utils.data.Sampler[list[int]]):
-    """Batches of utterances of similar length, each utterance once an epoch, in an order fixed by seed and epoch.
-
-    The shuffled utterances are cut into buckets of `bucket_batches` batches; only inside a bucket they are sorted.
-    """
-
-    def __init__(self, lengths: Sequence[int], batch_size: int, bucket_batches: int, seed: int):
-        self.lengths = np.asarray(lengths)
-        self.batch_size, self.bucket_size = batch_size, batch_size * bucket_batches
-        self.seed, self.epoch = seed, 0
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.lengths) / self.batch_size)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        rng = np.random.default_rng([self.seed, self.epoch])
-        shuffled = rng.permutation(len(self.lengths))
-        batches = []
-        for start in range(0, len(shuffled), self.bucket_size):
-            bucket = shuffled[start : start + self.bucket_size]
-            bucket = bucket[np.argsort(self.lengths[bucket], kind="stable")]
-            batches += [bucket[i : i + self.batch_size].tolist() for i in range(0, len(bucket), self.batch_size)]
-        rng.shuffle(batches)
-        yield from batches
-
-
-def padded_fraction(lengths: Sequence[int], batches: Sequence[Sequence[int]]) -> float:
-    """The part of all frames in the batches that is padding."""
-    padded = sum(len(batch) * max(lengths[index] for index in batch) for batch in batches)
-    return 1 - sum(lengths[index] for batch in batches for index in batch) / padded
 
 
 # -------- Model ------------------------------------------------------------------------------------------------------
@@ -325,12 +207,6 @@ class Encoder(nn.Module):
         return self.blocks.blocks[0].attention(x, x, x, key_padding_mask=~batch.token_mask)[1]
 
 
-def run_gru(gru: nn.GRU, x: Tensor, mask: Tensor) -> Tensor:
-    """(B, N, D) -> (B, N, 2 D'); packed, so that the backward direction starts at the last real phoneme."""
-    packed = nn.utils.rnn.pack_padded_sequence(x, mask.sum(1).cpu(), True, enforce_sorted=False)
-    return nn.utils.rnn.pad_packed_sequence(gru(packed)[0], True, total_length=x.shape[1])[0]
-
-
 class DurationModel(nn.Module):
     """(B, N, D) encoded phonemes -> (B, N) normalised log durations: a bidirectional GRU."""
 
@@ -343,89 +219,6 @@ class DurationModel(nn.Module):
     def forward(self, encoded: Tensor, token_mask: Tensor) -> Tensor:
         hidden = run_gru(self.gru, self.dropout(encoded), token_mask)
         return self.projection(self.dropout(hidden)).squeeze(-1)
-
-
-class PitchModel(nn.Module):
-    """(B, N) tokens and durations -> (B, N) normalised log pitch: a bidirectional GRU.
-
-    It has an embedding of its own: with an hour of recordings, the encoder knows each by heart, and its output says
-    more of what was recorded than of how one speaks.
-    """
-
-    def __init__(self, config: ModelConfig):
-        super().__init__()
-        self.embedding = nn.Embedding(len(config.vocabulary), config.pitch_embedding)
-        self.input = nn.Linear(config.pitch_embedding + 1, config.pitch_width)
-        self.gru = nn.GRU(config.pitch_width, config.pitch_width, batch_first=True, bidirectional=True)
-        self.projection = nn.Linear(2 * config.pitch_width, 1)
-        self.dropout = nn.Dropout(config.pitch_dropout)
-
-    def forward(self, tokens: Tensor, normalised_durations: Tensor, token_mask: Tensor) -> Tensor:
-        x = torch.cat([self.dropout(self.embedding(tokens)), normalised_durations[..., None]], dim=-1)
-        hidden = run_gru(self.gru, self.dropout(F.relu(self.input(x))), token_mask)
-        return self.projection(self.dropout(hidden)).squeeze(-1)
-
-
-class PitchEncoding(nn.Module):
-    """(B, N) log pitch -> (B, N, D): a linear layer over Gaussian bumps, one at each of n_pitches."""
-
-    def __init__(self, config: ModelConfig):
-        super().__init__()
-        ends = math.log(config.lowest_pitch), math.log(config.highest_pitch)
-        self.register_buffer("centres", torch.linspace(*ends, config.n_pitches), persistent=False)
-        self.projection = nn.Linear(config.n_pitches, config.width)
-        nn.init.normal_(self.projection.weight, std=0.1)
-
-    def forward(self, log_pitch: Tensor) -> Tensor:
-        first, step, last = self.centres[0], self.centres[1] - self.centres[0], self.centres[-1]
-        distances = (log_pitch.float().clamp(first, last)[..., None] - self.centres) / step
-        return self.projection((-0.5 * distances.square()).exp())
-
-
-@functools.cache
-def pitch_reader(device: torch.device) -> vocoder.Vocoder:
-    """The network of our vocoder, which reads the pitch in spectrograms."""
-    return vocoder.load(device=device)
-
-
-@torch.no_grad()
-def read_log_pitch(batch: Batch, reach: float = 8.0) -> Tensor:
-    """The log pitch (B, N) around the middle of each phoneme, from the spectrograms of the batch.
-
-    A mean of the frames, weighted by how loud the voice is in them and by a Gaussian of `reach` frames, 93 ms: what is
-    heard as the melody, without the ups and downs inside a syllable. In a pause the nearest voice counts.
-    """
-    reader = pitch_reader(batch.mels.device)
-    context = reader.config.context
-    with torch.autocast(batch.mels.device.type, enabled=False):
-        mels = denormalise(batch.mels.float()).masked_fill(~batch.frame_mask[..., None], SPECTROGRAMS_MIN).mT
-        filters = reader.predict_filters(F.pad(mels, (context, context), value=SPECTROGRAMS_MIN))
-        loudness, logits = (part[:, context:-context] for part in (filters.voice.abs().mean(-1), filters.pitch_logits))
-        log_pitch = reader.decode_pitch(logits).log()  # (B, T)
-        times = torch.arange(log_pitch.shape[1], device=log_pitch.device) + 0.5
-        centres = batch.durations.cumsum(1) - batch.durations / 2  # (B, N)
-        distances = (times - centres[..., None]) / reach  # (B, N, T)
-        weights = loudness.clamp_min(1e-9).log()[:, None] - 0.5 * distances.square()
-        weights = weights.masked_fill(~batch.frame_mask[:, None], -math.inf).softmax(-1)
-        return (weights @ log_pitch[..., None]).squeeze(-1)
-
-
-class WithPitch(Sequence):
-    """The samples of a dataset, each with its `log_pitch` (N,), which is read here, once."""
-
-    def __init__(self, dataset: lj_speech.AlignedDataset, codes: Sequence[str]):
-        vocabulary, device = Vocabulary(codes), torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.dataset, self.alignments, self.log_pitch = dataset, dataset.alignments, []
-        for first in tqdm(range(0, len(dataset), 16), desc="reading the pitch", leave=False):
-            samples = [dataset[index] for index in range(first, min(first + 16, len(dataset)))]
-            rows = read_log_pitch(collate(vocabulary, samples).to(device)).cpu()
-            self.log_pitch += [row[: len(sample["phonemes_code"])] for row, sample in zip(rows, samples)]
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> dict:
-        return {**self.dataset[index], "log_pitch": self.log_pitch[index]}
 
 
 class GaussianUpsampling(nn.Module):
@@ -492,8 +285,8 @@ class AcousticModel(nn.Module):
         self.config = config
         self.encoder = Encoder(config)
         self.duration_model = DurationModel(config)
-        self.pitch_model = PitchModel(config)
-        self.pitch_encoding = PitchEncoding(config)
+        self.pitch_model = PitchModel(len(config.vocabulary), config)
+        self.pitch_encoding = PitchEncoding(config.width, config)
         self.upsampling = GaussianUpsampling()
         self.decoder = Decoder(config)
 
@@ -637,47 +430,6 @@ def make_loaders(datasets: Sequence, lengths: Sequence, vocabulary: Sequence[str
     ]  # fmt: skip
 
 
-def run_stage(name: str, stage: Stage, loaders: Sequence, n_epochs: int, functions: tuple, run: Run) -> AcousticModel:
-    """Train to the last epoch, evaluating and saving the state on the way; returns the averaged model.
-
-    `functions` are compute_loss(model, batch) -> dict with `loss`, and evaluate(stage, loader, writer) -> measures.
-    """
-    (train_loader, val_loader), (compute_loss, evaluate) = loaders, functions
-    if run.state is not None and run.state["stage"] == name:
-        stage.load_state_dict(run.state)
-    every = max(1, n_epochs // stage.config.n_evaluations)
-    bar = tqdm(range(stage.epoch, n_epochs), desc=name, initial=stage.epoch, total=n_epochs, unit="epoch")
-    for epoch in bar:
-        speed = train_epoch(name, stage, train_loader, compute_loss, run)
-        run.log(name, stage, speed)
-        if (epoch + 1) % every == 0 or epoch + 1 == n_epochs:
-            measures = evaluate(stage, val_loader, run.writer)
-            run.log("validation", stage, measures)
-            measures |= speed
-            bar.set_postfix({key: f"{float(value):.3f}" for key, value in measures.items()}, step=stage.step)
-            run.save(name, stage)
-    return stage.average
-
-
-def train_epoch(name: str, stage: Stage, loader: Iterable[Batch], compute_loss: Callable, run: Run) -> dict[str, float]:
-    """Returns iterations a second and which part of the time was spent waiting for the loader."""
-    stage.model.eval()
-    for part in stage.parts:
-        part.train()
-    loader.batch_sampler.epoch = stage.epoch
-    first, waited, start = stage.step, 0.0, time.perf_counter()
-    asked = start
-    for batch in loader:
-        waited += time.perf_counter() - asked
-        scalars = stage.train(batch.to(stage.device), compute_loss)
-        if stage.step % stage.config.log_every == 0:
-            run.log(name, stage, {**scalars, "learning_rate": stage.scheduler.get_last_lr()[0]})
-        asked = time.perf_counter()
-    stage.epoch += 1
-    seconds = asked - start
-    return {"iterations_per_second": (stage.step - first) / seconds, "loader_fraction": waited / seconds}
-
-
 def spectrogram_picture(mels: Tensor) -> Tensor:
     """Normalised (T, M) -> (1, M, T) grey levels in [0, 1], low bands at the bottom."""
     return ((mels.float().T.flip(0) + 3) / 6).clamp(0, 1)[None]
@@ -766,15 +518,6 @@ def train_tts(
     model = train_durations(model, alignments, config.duration_epochs or num_epochs, config, run)
     save_checkpoint(model, pathlib.Path(checkpoint_path), settings)
     run.state_path.unlink(missing_ok=True)
-
-
-def read_datasets(root: pathlib.Path, more_root: pathlib.Path | None = None) -> tuple:
-    """(training, validation); all utterances of `more_root` are for training."""
-    more = lj_speech.get_dataset(more_root) if more_root else ()
-    train, val = lj_speech.get_dataset(root)
-    for part in more:
-        train = lj_speech.AlignedDataset(train.mel_paths + part.mel_paths, train.alignments + part.alignments)
-    return train, val
 
 
 def encodable(alignments: Iterable[lj_speech.Alignment], config: ModelConfig) -> list[lj_speech.Alignment]:

@@ -35,6 +35,7 @@ import lj_speech
 import part2_solution as tts
 import prepare_data
 import vocoder
+from batching import Vocabulary, collate, denormalise, length_mask
 from lj_speech import FRAME_MILLISECONDS, MEL_SCALE_BINS, SAMPLING_RATE, STFT_HOP_LENGTH
 from training import Run, Stage, StepConfig, checksum, read_saved, save_model
 
@@ -368,12 +369,12 @@ def previous_runs(path: pathlib.Path | None) -> list:
 def predict(checkpoint_path: pathlib.Path, dataset_root: pathlib.Path, out: pathlib.Path) -> None:
     """Write to `out` the spectrogram of each utterance as the voice makes it with the recording's durations."""
     model = tts.load_checkpoint(checkpoint_path)
-    vocabulary = tts.Vocabulary(model.config.vocabulary)
+    vocabulary = Vocabulary(model.config.vocabulary)
     out.mkdir(parents=True, exist_ok=True)
     for dataset in lj_speech.get_dataset(dataset_root):
         for path, sample in zip(tqdm(dataset.mel_paths), dataset):
-            prediction = model(tts.collate(vocabulary, [sample]))
-            write_spectrogram(out / path.name, tts.denormalise(prediction.mels[0]).T)
+            prediction = model(collate(vocabulary, [sample]))
+            write_spectrogram(out / path.name, denormalise(prediction.mels[0]).T)
 
 
 @torch.inference_mode()
@@ -384,14 +385,14 @@ def imitate(checkpoint_path: pathlib.Path, texts_root: pathlib.Path, out: pathli
     """
     torch.manual_seed(seed)
     model, teacher = tts.load_checkpoint(checkpoint_path), lj_speech.Vocoder("hifigan")
-    vocabulary, alignments = tts.Vocabulary(model.config.vocabulary), adversarial.read_texts(texts_root, model.config)
+    vocabulary, alignments = Vocabulary(model.config.vocabulary), adversarial.read_texts(texts_root, model.config)
     chosen = np.random.default_rng(seed).permutation(len(alignments))[:n]
     out.mkdir(parents=True, exist_ok=True)
     for number, index in enumerate(tqdm(chosen, unit="sentence")):
-        batch = tts.collate(vocabulary, [alignments[index].as_sample()])
-        batch = batch._replace(frame_mask=tts.length_mask(batch.durations.sum(1)))
+        batch = collate(vocabulary, [alignments[index].as_sample()])
+        batch = batch._replace(frame_mask=length_mask(batch.durations.sum(1)))
         batch = batch._replace(log_pitch=adversarial.varied_log_pitch(model, batch))
-        mel = tts.denormalise(model(batch).mels[0]).T
+        mel = denormalise(model(batch).mels[0]).T
         audio = F.pad(teacher(mel)[0, teacher.delay :], (0, teacher.delay))[: (mel.shape[1] - 1) * STFT_HOP_LENGTH + 1]
         soundfile.write(out / f"text{number:05d}.wav", audio.numpy(), SAMPLING_RATE)
         write_spectrogram(out / f"text{number:05d}.mel.npy", mel)

@@ -8,11 +8,13 @@ import math
 import os
 import pathlib
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
 # -------- Files ------------------------------------------------------------------------------------------------------
 
@@ -80,6 +82,14 @@ class StepConfig:
     ema_decay: float = 0.999  # the averaged weights are the ones that are kept
     amp: str = "auto"  # "auto", "bf16", "fp16" or "fp32"
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class EpochConfig(StepConfig):
+    """How epochs are watched."""
+
+    n_evaluations: int = 20  # of validation, pictures and audio, spread over the run
+    log_every: int = 50  # steps
 
 
 def learning_rate_factor(step: int, n_steps: int, config: StepConfig) -> float:
@@ -183,3 +193,47 @@ class Run:
             self.writer.add_scalar(f"{prefix}/{name}", value := float(value), stage.step)
             if not math.isfinite(value) and stage.amp != torch.float16:  # there the scaler skips such steps
                 raise RuntimeError(f"{name} is {value} at step {stage.step}: lower the learning rate or check the data")
+
+
+# -------- Epochs -----------------------------------------------------------------------------------------------------
+
+
+def run_stage(name: str, stage: Stage, loaders: Sequence, n_epochs: int, functions: tuple, run: Run) -> nn.Module:
+    """Train to the last epoch, evaluating and saving the state on the way; returns the averaged model.
+
+    `functions` are compute_loss(model, batch) -> dict with `loss`, and evaluate(stage, loader, writer) -> measures.
+    """
+    (train_loader, val_loader), (compute_loss, evaluate) = loaders, functions
+    if run.state is not None and run.state["stage"] == name:
+        stage.load_state_dict(run.state)
+    every = max(1, n_epochs // stage.config.n_evaluations)
+    bar = tqdm(range(stage.epoch, n_epochs), desc=name, initial=stage.epoch, total=n_epochs, unit="epoch")
+    for epoch in bar:
+        speed = train_epoch(name, stage, train_loader, compute_loss, run)
+        run.log(name, stage, speed)
+        if (epoch + 1) % every == 0 or epoch + 1 == n_epochs:
+            measures = evaluate(stage, val_loader, run.writer)
+            run.log("validation", stage, measures)
+            measures |= speed
+            bar.set_postfix({key: f"{float(value):.3f}" for key, value in measures.items()}, step=stage.step)
+            run.save(name, stage)
+    return stage.average
+
+
+def train_epoch(name: str, stage: Stage, loader: Iterable, compute_loss: Callable, run: Run) -> dict[str, float]:
+    """Returns iterations a second and which part of the time was spent waiting for the loader."""
+    stage.model.eval()
+    for part in stage.parts:
+        part.train()
+    loader.batch_sampler.epoch = stage.epoch
+    first, waited, start = stage.step, 0.0, time.perf_counter()
+    asked = start
+    for batch in loader:
+        waited += time.perf_counter() - asked
+        scalars = stage.train(batch.to(stage.device), compute_loss)
+        if stage.step % stage.config.log_every == 0:
+            run.log(name, stage, {**scalars, "learning_rate": stage.scheduler.get_last_lr()[0]})
+        asked = time.perf_counter()
+    stage.epoch += 1
+    seconds = asked - start
+    return {"iterations_per_second": (stage.step - first) / seconds, "loader_fraction": waited / seconds}

@@ -33,6 +33,8 @@ from tqdm import tqdm
 
 import lj_speech
 import part2_solution as tts
+from batching import Batch
+from pitch import WithPitch
 from training import Stage
 
 KINDS = ("strict", "built-in")
@@ -77,14 +79,14 @@ def make_model(kind: str, alignments: Sequence, settings: Mapping, seed: int) ->
     return model
 
 
-def take(loader: torch.utils.data.DataLoader, n_steps: int) -> Iterator[tts.Batch]:
+def take(loader: torch.utils.data.DataLoader, n_steps: int) -> Iterator[Batch]:
     """`n_steps` batches, epoch after epoch, in an order fixed by the seed of the loader."""
     for epoch in range(math.ceil(n_steps / len(loader))):
         loader.batch_sampler.epoch = epoch
         yield from itertools.islice(loader, n_steps - epoch * len(loader))
 
 
-def train(stage: Stage, batches: Iterable[tts.Batch]) -> tuple[list[float], list[float]]:
+def train(stage: Stage, batches: Iterable[Batch]) -> tuple[list[float], list[float]]:
     """The loss of each step, and its seconds."""
     stage.model.eval()
     for part in stage.parts:
@@ -99,7 +101,7 @@ def train(stage: Stage, batches: Iterable[tts.Batch]) -> tuple[list[float], list
 
 
 @torch.inference_mode()
-def validate(stage: Stage, loader: Iterable[tts.Batch]) -> float:
+def validate(stage: Stage, loader: Iterable[Batch]) -> float:
     """The loss of the averaged model, mean of the batches."""
     batches = (batch.to(stage.device) for batch in loader)
     return statistics.mean(float(tts.spectrogram_loss(stage.average(batch), batch)["corrected"]) for batch in batches)
@@ -143,7 +145,7 @@ def compare(options: argparse.Namespace, settings: Mapping = {}) -> dict:
     """The report, which is also in the file `options.json` from the first training on."""
     datasets = lj_speech.get_dataset(options.dataset_root)
     model_config = tts.describe_data([alignment for dataset in datasets for alignment in dataset.alignments])
-    datasets = [tts.WithPitch(dataset, model_config.vocabulary) for dataset in datasets]
+    datasets = [WithPitch(dataset, model_config.vocabulary) for dataset in datasets]
     config = replace(CONFIG, batch_size=options.batch_size, amp=options.amp)
     report = {"machine": evaluate.machine(), "training": asdict(config), "rows": [], "curves": {}}
     del report["training"]["seed"]  # each row has its own

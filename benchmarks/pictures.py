@@ -28,6 +28,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import lj_speech  # noqa: E402
 import part2_solution as tts  # noqa: E402
+from batching import Vocabulary, collate, denormalise  # noqa: E402
 
 SECONDS = (2, 5)  # long enough to see words, short enough to see phonemes
 FRAME_SECONDS = lj_speech.FRAME_MILLISECONDS / 1000
@@ -55,8 +56,8 @@ def predict(checkpoint: pathlib.Path, sample: dict) -> tuple[np.ndarray, np.ndar
     size, limit = sample["spectrogram"].shape[1], model.config.max_frames
     if size > limit or len(sample["phonemes_code"]) > model.config.max_phonemes:
         raise ValueError(f"the utterance of {size} frames is too long for {checkpoint}, which reaches {limit}")
-    prediction = model(tts.collate(tts.Vocabulary(model.config.vocabulary), [sample]))
-    return tts.denormalise(prediction.mels[0]).T.numpy(), prediction.alignment[0].numpy()
+    prediction = model(collate(Vocabulary(model.config.vocabulary), [sample]))
+    return denormalise(prediction.mels[0]).T.numpy(), prediction.alignment[0].numpy()
 
 
 # -------- Drawing ----------------------------------------------------------------------------------------------------

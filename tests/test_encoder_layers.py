@@ -14,6 +14,7 @@ from torch import nn
 
 import lj_speech
 import part2_solution as tts
+from batching import Vocabulary, collate, length_mask
 
 SETTINGS = {**SMALL, "duration_width": 8}
 
@@ -35,7 +36,7 @@ def test_a_padded_batch_equals_its_items(fast_path):
     block = LayerNormBlock(CONFIG, 0.1, tts.Block(CONFIG, 0.1))
     for norm in (block.layer.norm1, block.layer.norm2, block.residual_convolution.norm):
         nn.init.normal_(norm.bias)  # what would leak from padding
-    mask = tts.length_mask([5, 9, 2])
+    mask = length_mask([5, 9, 2])
     x = torch.randn(3, 9, CONFIG.width) * mask.unsqueeze(-1)
     with torch.inference_mode(fast_path):  # with gradients the layer takes its plain path, also in eval mode
         together = block.eval()(x, mask, ~mask)
@@ -47,7 +48,7 @@ def test_a_padded_batch_equals_its_items(fast_path):
 
 def test_so_does_a_batch_of_the_model(dataset_root):
     model = encoder_layers.make_model("built-in", alignments(dataset_root), SETTINGS, 0).cpu()
-    batch = tts.collate(tts.Vocabulary(model.config.vocabulary), list(lj_speech.get_dataset(dataset_root)[0]))
+    batch = collate(Vocabulary(model.config.vocabulary), list(lj_speech.get_dataset(dataset_root)[0]))
     model(batch)  # statistics other than the initial ones
     with torch.inference_mode():
         together = model.eval()(batch).mels

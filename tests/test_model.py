@@ -9,7 +9,9 @@ from torch import nn
 import lj_speech
 import part2_solution as tts
 import prepare_data
-from part2_solution import Batch, ModelConfig
+from batching import Batch, length_mask, normalise, pad
+from part2_solution import ModelConfig
+from pitch import PitchEncoding, read_log_pitch
 
 SMALL = {"width": 16, "n_heads": 2, "inner_width": 32, "n_encoder_blocks": 2, "n_decoder_blocks": 2, "post_width": 8}
 CONFIG = ModelConfig(
@@ -26,9 +28,9 @@ def random_batch(lengths=((5, 20), (9, 40), (2, 7)), seed=0) -> Batch:
         cuts = torch.randperm(t - 1, generator=generator)[: n - 1].sort().values + 1
         durations.append(torch.diff(cuts, prepend=torch.tensor([0]), append=torch.tensor([t])))
     mels = [torch.randn(t, 80, generator=generator) for _, t in lengths]
-    masks = [tts.length_mask(column) for column in zip(*lengths)]
+    masks = [length_mask(column) for column in zip(*lengths)]
     log_pitch = [torch.rand(n, generator=generator) + 4.8 for n, _ in lengths]  # 120 to 330 Hz
-    return Batch(tts.pad(tokens), tts.pad(durations), masks[0], tts.pad(mels), masks[1], tts.pad(log_pitch))
+    return Batch(pad(tokens), pad(durations), masks[0], pad(mels), masks[1], pad(log_pitch))
 
 
 def single(batch: Batch, index: int) -> Batch:
@@ -106,7 +108,7 @@ def test_upsampling_of_long_utterances_is_finite_under_autocast():
 
 def test_batch_normalisation_is_the_library_s_on_the_real_positions():
     torch.manual_seed(0)
-    mask = tts.length_mask([7, 3])
+    mask = length_mask([7, 3])
     x = torch.randn(2, 7, 5) * 3 + 1
     x[~mask] = 1e4
     ours, theirs = tts.MaskedBatchNorm(5), nn.BatchNorm1d(5)
@@ -194,7 +196,9 @@ def test_there_is_no_layer_normalisation(model):
 
 
 def test_default_size_fits_the_checkpoint():
-    config = ModelConfig(("pau",) * 70, 200, 870, 1.5, 0.5)
+    config = ModelConfig(
+        vocabulary=("pau",) * 70, max_phonemes=200, max_frames=870, log_duration_mean=1.5, log_duration_std=0.5
+    )
     n_parameters = sum(p.numel() for p in tts.AcousticModel(config).parameters())
     assert n_parameters * 2 < 20 * 2**20, f"{n_parameters} parameters in fp16 are over 20 MiB"
 
@@ -241,7 +245,7 @@ def glide(n_frames: int, lowest: float, highest: float) -> torch.Tensor:
 def voiced_batch(n_frames: int = 200) -> Batch:
     """A glide from 150 to 250 Hz between two pauses."""
     silence = torch.full((80, 20), -11.5)
-    mels = tts.normalise(torch.cat([silence, glide(n_frames, 150, 250), silence], dim=1)).mT[None]
+    mels = normalise(torch.cat([silence, glide(n_frames, 150, 250), silence], dim=1)).mT[None]
     durations = torch.tensor([[20, n_frames // 2, n_frames // 2, 20]])
     return Batch(torch.zeros_like(durations), durations, durations > 0, mels, torch.ones(mels.shape[:2]) > 0)
 
@@ -249,7 +253,7 @@ def voiced_batch(n_frames: int = 200) -> Batch:
 def test_pitch_is_read_around_each_phoneme():
     batch = voiced_batch()
     expected = torch.tensor([150, 175, 225, 250]).log()  # at the pauses that of the nearest voice
-    cents = 1200 / math.log(2) * (tts.read_log_pitch(batch)[0] - expected)
+    cents = 1200 / math.log(2) * (read_log_pitch(batch)[0] - expected)
     assert cents.abs().max() < 60, cents
 
 
@@ -259,11 +263,11 @@ def test_padding_does_not_change_the_pitch():
         *(torch.nn.functional.pad(part, (0, 1)) for part in batch[:3]),
         torch.nn.functional.pad(batch.mels, (0, 0, 0, more)), torch.nn.functional.pad(batch.frame_mask, (0, more)),
     )  # fmt: skip
-    torch.testing.assert_close(tts.read_log_pitch(padded)[:, :4], tts.read_log_pitch(batch), atol=1e-3, rtol=0)
+    torch.testing.assert_close(read_log_pitch(padded)[:, :4], read_log_pitch(batch), atol=1e-3, rtol=0)
 
 
 def test_the_encoding_of_a_pitch_is_local_and_ends_at_the_limits():
-    encoding = tts.PitchEncoding(CONFIG)
+    encoding = PitchEncoding(CONFIG.width, CONFIG)
     nn.init.eye_(encoding.projection.weight)
     nn.init.zeros_(encoding.projection.bias)
     step = float(encoding.centres[1] - encoding.centres[0])

@@ -13,6 +13,8 @@ from test_model import CONFIG
 
 import lj_speech
 import part2_solution as tts
+from batching import Batch, normalise
+from pitch import read_log_pitch
 
 ROOT = pathlib.Path(tts.__file__).parent
 HOP = lj_speech.STFT_HOP_LENGTH
@@ -141,10 +143,10 @@ def mean_log_pitch(voice, **melody) -> float:
         for name in melody:
             delattr(voice, name)
     tokens = torch.tensor([voice.vocabulary.encode(speech.phonemes)])
-    mels = tts.normalise(speech.spectrogram).T[None].cpu()
+    mels = normalise(speech.spectrogram).T[None].cpu()
     durations = torch.tensor([speech.durations])
-    batch = tts.Batch(tokens, durations, durations > -1, mels, torch.ones(mels.shape[:2], dtype=torch.bool))
-    return tts.read_log_pitch(batch).mean().item()
+    batch = Batch(tokens, durations, durations > -1, mels, torch.ones(mels.shape[:2], dtype=torch.bool))
+    return read_log_pitch(batch).mean().item()
 
 
 def test_the_shipped_voice_follows_the_pitch(voice):

@@ -12,6 +12,7 @@ from test_model import SMALL
 import lj_speech
 import part2_solution as tts
 import training
+from batching import BucketBatchSampler, Vocabulary, collate, padded_fraction
 
 TINY = {**SMALL, "duration_width": 8}
 QUICK = tts.TrainConfig(batch_size=2, n_evaluations=2, log_every=1, learning_rate=3e-3, duration_learning_rate=1e-2)
@@ -28,19 +29,19 @@ def train(root, tmp_path, num_epochs=2, name="a", **options):
 
 def test_buckets_cover_each_utterance_once_and_cut_padding():
     lengths = np.random.default_rng(0).integers(80, 870, 1000).tolist()
-    sampler = tts.BucketBatchSampler(lengths, batch_size=32, bucket_batches=16, seed=0)
+    sampler = BucketBatchSampler(lengths, batch_size=32, bucket_batches=16, seed=0)
     batches = list(sampler)
     assert sorted(index for batch in batches for index in batch) == list(range(1000))
     assert len(batches) == len(sampler) == 32 and all(len(batch) <= 32 for batch in batches)
     unsorted = np.array_split(np.random.default_rng(0).permutation(1000), 32)
-    with_buckets, without = tts.padded_fraction(lengths, batches), tts.padded_fraction(lengths, unsorted)
+    with_buckets, without = padded_fraction(lengths, batches), padded_fraction(lengths, unsorted)
     print(f"padding: {with_buckets:.1%} with buckets, {without:.1%} without")
     assert with_buckets < 0.06 < 0.3 < without
 
 
 def test_batches_change_with_the_epoch_and_are_fixed_by_the_seed():
     def batches(seed, epoch):
-        sampler = tts.BucketBatchSampler(list(range(100)), 4, 5, seed)
+        sampler = BucketBatchSampler(list(range(100)), 4, 5, seed)
         sampler.epoch = epoch
         return list(sampler)
 
@@ -49,11 +50,11 @@ def test_batches_change_with_the_epoch_and_are_fixed_by_the_seed():
 
 
 def test_padded_fraction_of_a_known_case():
-    assert tts.padded_fraction([10, 5, 5], [[0, 1], [2]]) == pytest.approx(5 / 25)
+    assert padded_fraction([10, 5, 5], [[0, 1], [2]]) == pytest.approx(5 / 25)
 
 
 def test_vocabulary_falls_back_on_another_stress():
-    vocabulary = tts.Vocabulary(("AA0", "AA1", "B", "EY0", "pau"))
+    vocabulary = Vocabulary(("AA0", "AA1", "B", "EY0", "pau"))
     assert vocabulary.encode(["AA1", "AA2", "EY2", "EY", "pau"]) == [1, 1, 3, 3, 4]
     with pytest.raises(ValueError, match="'ZH'"):
         vocabulary.encode(["B", "ZH"])
@@ -76,7 +77,7 @@ def test_two_utterances_are_learned_by_heart(tmp_path):
     checkpoint = train(root, tmp_path, 250, config=config, model_settings=settings)
     model = tts.load_checkpoint(checkpoint)
     dataset = lj_speech.get_dataset(root)[0]
-    batch = tts.collate(tts.Vocabulary(model.config.vocabulary), dataset)
+    batch = collate(Vocabulary(model.config.vocabulary), dataset)
     with torch.no_grad():
         loss = float(tts.spectrogram_loss(model(batch), batch)["corrected"])
         durations = model.predict_durations(model.encoder(batch.tokens, batch.token_mask), batch.token_mask)
@@ -159,7 +160,7 @@ def test_what_does_not_fit_a_checkpoint_is_named(dataset_root, tmp_path):
 @pytest.mark.parametrize("stage, epoch", [("spectrogram", 1), ("pitch", 1), ("duration", 1)])
 def test_a_resumed_run_equals_an_uninterrupted_one(dataset_root, tmp_path, monkeypatch, stage, epoch):
     uninterrupted = train(dataset_root, tmp_path, name="whole")
-    train_epoch = tts.train_epoch
+    train_epoch = training.train_epoch
 
     def interrupt(name, state, *others):
         if (name, state.epoch) == (stage, epoch):
@@ -167,7 +168,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(dataset_root, tmp_path, monke
         return train_epoch(name, state, *others)
 
     with monkeypatch.context() as patch:
-        patch.setattr(tts, "train_epoch", interrupt)
+        patch.setattr(training, "train_epoch", interrupt)
         with pytest.raises(KeyboardInterrupt):
             train(dataset_root, tmp_path, name="cut")
     assert not (tmp_path / "cut.pth").exists() and (tmp_path / "cut" / "training_state.pth").exists()
