@@ -20,17 +20,27 @@ def shared_utterances(first: list[dict], second: list[dict]) -> list[tuple[dict,
 
 
 def compare(pairs: list[tuple[dict, dict]]) -> dict:
-    """One row: words wrong and MOS of both, and the mean difference of MOS with its 95 % confidence."""
-    differences = [after["mos"] - before["mos"] for before, after in pairs]
-    margin = 1.96 * statistics.stdev(differences) / math.sqrt(len(pairs)) if len(pairs) > 1 else math.nan
+    """One row: words wrong, MOS and MOS filled of both, each with the mean difference and its 95 % confidence."""
     wrong = [sum(pair[side]["word_errors"] for pair in pairs) for side in (0, 1)]
-    mos = [statistics.mean(pair[side]["mos"] for pair in pairs) for side in (0, 1)]
     return {
         "n": len(pairs),
         "words": sum(before["n_words"] for before, _ in pairs),
         "words wrong": f"{wrong[0]} -> {wrong[1]}",
-        "MOS": f"{mos[0]:.2f} -> {mos[1]:.2f}",
-        "difference": f"{statistics.mean(differences):+.2f} ± {margin:.2f}",
+        **difference("MOS", "mos", pairs),
+        **difference("MOS filled", "mos_filled", pairs),
+    }
+
+
+def difference(title: str, measure: str, pairs: list[tuple[dict, dict]]) -> dict:
+    """Two columns; none where one side was not measured so."""
+    if any(measure not in utterance for pair in pairs for utterance in pair):
+        return {}
+    before, after = ([pair[side][measure] for pair in pairs] for side in (0, 1))
+    differences = [new - old for old, new in zip(before, after)]
+    margin = 1.96 * statistics.stdev(differences) / math.sqrt(len(pairs)) if len(pairs) > 1 else math.nan
+    return {
+        title: f"{statistics.mean(before):.2f} -> {statistics.mean(after):.2f}",
+        f"{title} difference": f"{statistics.mean(differences):+.2f} ± {margin:.2f}",
     }
 
 

@@ -15,17 +15,19 @@ Kinds of speech, the rows
 Measures of speech, the columns
     WER, CER       errors of a speech recogniser (Whisper base, arXiv 2212.04356) over all words, over all characters
     MOS            naturalness, 1 to 5, as DistillMOS guesses it (arXiv 2502.05356), and 95 % confidence of the mean
+    MOS filled     the same of audio that is repeated until it fills the 7.68 s which DistillMOS looks at. By itself it
+                   adds digital silence to what is shorter, and takes that for a fault of a voice with a room around it
     speaker        cosine of Resemblyzer's speaker embedding (arXiv 1710.10467) and the mean one of other recordings
     F0, spread     geometric mean over all voiced frames in Hz; deviation within an utterance in semitones, mean
     phonemes/s     without the pauses
     pauses         inside an utterance (the ends do not count): how many per 100 phonemes, and their mean length
     RTF            seconds of computing per second of audio, acoustic model and vocoder apart
 
-Phrases between two pauses of the held-out utterances, 1 to 4 s long: DistillMOS scores short audio lower
+Phrases between two pauses of the held-out utterances, 1 to 4 s long, for what is said of short sentences
     recordings       cut from them: the ceiling of short sentences
     copy-synthesis   the same moments of it
     voice            says just that phrase, with durations of the duration model
-    to recordings    mean difference of MOS, phrase by phrase, and its 95 % confidence
+    to recordings    mean difference of MOS filled, phrase by phrase, and its 95 % confidence
 
 Distance to the recordings, where frames correspond
     mel L1         of log-mel spectrograms, natural logarithm; of copy-synthesis, the audio is analysed again
@@ -78,6 +80,7 @@ from part2_solution import TextToSpeechSynthesizer  # noqa: E402
 
 SENTENCES_PATH = pathlib.Path(__file__).with_name("sentences.tsv")
 JUDGE_RATE = 16000  # Hz, of recogniser, DistillMOS and speaker encoder
+MOS_WINDOW = 122880  # samples at JUDGE_RATE that DistillMOS looks at
 N_REFERENCES = 40  # recordings whose mean embedding is the speaker; 96 give the same similarity within 0.001
 PHRASE_SECONDS = (1.0, 4.0)  # least and most of a phrase: those of short everyday sentences
 PHRASE_MARGIN = 6  # frames of the pauses on both sides of a phrase, 70 ms
@@ -292,6 +295,11 @@ def load_naturalness() -> Callable[[np.ndarray], float]:
     return torch.inference_mode()(lambda audio: float(model(torch.as_tensor(audio)[None])))
 
 
+def fill(audio: np.ndarray) -> np.ndarray:
+    """(t,) at JUDGE_RATE -> the same, repeated to MOS_WINDOW where it is shorter."""
+    return np.resize(audio, max(len(audio), MOS_WINDOW))
+
+
 def load_speaker_encoder() -> Callable[[np.ndarray], np.ndarray]:
     """(t,) at JUDGE_RATE -> (256,) embedding of length 1; of digital silence, zeros."""
     package = tool("resemblyzer")
@@ -415,6 +423,7 @@ class Score(NamedTuple):
     character_errors: int
     n_characters: int
     mos: float
+    mos_filled: float
     speaker: float | None
     f0_hz: float | None  # this and the next two as in Melody
     f0_spread: float | None
@@ -429,7 +438,7 @@ def judge(utterance: Utterance, judges: Judges) -> Score:
         utterance.name, utterance.text, heard,
         edit_distance(expected.split(), said.split()), len(expected.split()),
         edit_distance(expected, said), len(expected),
-        judges.naturalness(audio),
+        judges.naturalness(audio), judges.naturalness(fill(audio)),
         None if judges.embed is None else float(judges.embed(audio) @ judges.speaker),
         *melody(track_f0(utterance.audio)[0]),
     )  # fmt: skip
@@ -463,7 +472,7 @@ def mean_f0(scores: Sequence[Score | Melody]) -> float | None:
 
 def summarise(kind: str, utterances: Sequence[Utterance], scores: Sequence[Score]) -> dict:
     """One row of the table of speech."""
-    moses = [score.mos for score in scores]
+    moses, filled = [score.mos for score in scores], [score.mos_filled for score in scores]
     return {
         "speech": kind,
         "n": len(scores),
@@ -471,6 +480,8 @@ def summarise(kind: str, utterances: Sequence[Utterance], scores: Sequence[Score
         "CER %": 100 * sum(s.character_errors for s in scores) / sum(s.n_characters for s in scores),
         "MOS": mean(moses),
         "MOS ±": margin(moses),
+        "MOS filled": mean(filled),
+        "MOS filled ±": margin(filled),
         "speaker": mean(score.speaker for score in scores),
         "F0 Hz": mean_f0(scores),
         "spread st": mean(score.f0_spread for score in scores),
@@ -517,6 +528,7 @@ class PhraseScore(NamedTuple):
     codes: str
     seconds: float  # of audio
     mos: float
+    mos_filled: float
 
 
 def judge_phrases(
@@ -534,19 +546,21 @@ def judge_phrases(
                 "voice": speak(synthesizer, name, "", [PAUSE, *phrase.codes, PAUSE]).audio,
             }
             for kind, audio in audios.items():
-                mos, seconds = naturalness(resample(audio)), len(audio) / SAMPLING_RATE
-                scores[kind].append(PhraseScore(name, " ".join(phrase.codes), seconds, mos))
+                heard, seconds = resample(audio), len(audio) / SAMPLING_RATE
+                moses = naturalness(heard), naturalness(fill(heard))
+                scores[kind].append(PhraseScore(name, " ".join(phrase.codes), seconds, *moses))
     return dict(scores)
 
 
 def phrase_rows(scores: Mapping[str, Sequence[PhraseScore]]) -> list[dict]:
     rows = []
     for kind in scores:
-        moses, real = ([score.mos for score in scores[name]] for name in (kind, "recordings"))
-        differences = [] if kind == "recordings" else np.subtract(moses, real).tolist()
+        filled, real = ([score.mos_filled for score in scores[name]] for name in (kind, "recordings"))
+        differences = [] if kind == "recordings" else np.subtract(filled, real).tolist()
+        moses = [score.mos for score in scores[kind]]
         rows.append({
             "phrases": kind, "n": len(moses), "seconds": mean(score.seconds for score in scores[kind]),
-            "MOS": mean(moses), "MOS ±": margin(moses),
+            "MOS": mean(moses), "MOS ±": margin(moses), "MOS filled": mean(filled), "MOS filled ±": margin(filled),
             "to recordings": mean(differences), "to recordings ±": margin(differences),
         })  # fmt: skip
     return rows

@@ -227,11 +227,14 @@ def pick(row: Mapping, *columns: str) -> dict:
     return {column: row[column] for column in columns}
 
 
+SPEECH_COLUMNS = "n", "WER %", "MOS", "MOS ±", "MOS filled", "MOS filled ±"
+
+
 def copy_row(
     name: str, copies: Sequence[Utterance], scores: Sequence[Score], pesqs: Sequence, distances: Sequence
 ) -> dict:
     """One row of the table of copies; PESQ and distances are empty for the recordings themselves."""
-    row = {"copy-synthesis": name} | pick(evaluate.summarise(name, copies, scores), "n", "WER %", "MOS", "MOS ±")
+    row = {"copy-synthesis": name} | pick(evaluate.summarise(name, copies, scores), *SPEECH_COLUMNS)
     row |= {"PESQ": evaluate.mean(pesqs), "PESQ ±": margin(pesqs)}
     measures = "mel L1", "F0 error st", "voicing error %"
     return row | (
@@ -240,7 +243,7 @@ def copy_row(
 
 
 def model_row(kind: str, name: str, spoken: Sequence[Utterance], scores: Sequence[Score]) -> dict:
-    columns = pick(evaluate.summarise(name, spoken, scores), "n", "WER %", "MOS", "MOS ±", "F0 Hz")
+    columns = pick(evaluate.summarise(name, spoken, scores), *SPEECH_COLUMNS, "F0 Hz")
     return {"spectrograms": kind, "vocoder": name, **columns}
 
 

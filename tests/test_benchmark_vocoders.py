@@ -115,7 +115,7 @@ def test_amplitudes_fit_better_than_those_of_torchaudio():
 
 
 def make_score(mos, errors=0, n_words=10, name="a"):
-    return evaluate.Score(name, "text", "text", errors, n_words, errors, 50, mos, None, 200.0, 2.0, 10)
+    return evaluate.Score(name, "text", "text", errors, n_words, errors, 50, mos, mos, None, 200.0, 2.0, 10)
 
 
 def make_utterance():
@@ -150,14 +150,14 @@ def test_recordings_are_not_compared_with_themselves():
     rows = [vocoders.copy_row("recordings", [make_utterance()], [make_score(4.0)], [], [])]
     line = evaluate.markdown_table(rows).splitlines()[-1]
     assert line.split("|")[1].strip() == "recordings"
-    assert [cell.strip() for cell in line.split("|")[6:-1]] == ["–"] * 5
+    assert [cell.strip() for cell in line.split("|")[8:-1]] == ["–"] * 5
 
 
 def test_pairs_are_the_same_spectrograms():
     hifigan = [make_score(4.0, 1), make_score(3.0)]
     row = vocoders.pair_row("sentences", hifigan, [make_score(4.1), make_score(3.3, 2)])
     assert (row["n"], row["words wrong"], row["MOS"]) == (2, "1 -> 2", "3.50 -> 3.70")
-    assert row["difference"] == "+0.20 ± 0.20"
+    assert row["MOS filled difference"] == "+0.20 ± 0.20"
     with pytest.raises(ValueError):
         vocoders.pair_row("sentences", hifigan, [make_score(4.1)])
 
@@ -230,7 +230,7 @@ def test_all_parts_end_in_one_report(inputs, tmp_path, capsys, monkeypatch):
     assert report["held_out"] == ["LJ000", "LJ001"] and report["left_out"] == []
     assert [row["copy-synthesis"] for row in report["copy"]] == ["recordings", "harmonic", "hifigan"]
     assert [row["n"] for part in ("copy", "model", "pairs", "speed", "text") for row in report[part]] == [2] * 15
-    assert report["pairs"][0]["difference"] == "+0.00 ± 0.00"
+    assert report["pairs"][0]["MOS filled difference"] == "+0.00 ± 0.00"
     assert report["utterances"]["copy-synthesis/harmonic"][0]["pesq"] == 3.0
     assert len(report["timings"]["first audio"]["text"]["Piper"]) == 2
     kinds = ("copy-synthesis/recordings", "held-out durations/hifigan")

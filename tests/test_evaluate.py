@@ -206,6 +206,13 @@ class FakeSynthesizer:
         return torch.arange(n_frames * STFT_HOP_LENGTH)[None] + float(n_frames)
 
 
+def test_short_audio_is_repeated_to_fill_the_judges_window():
+    filled = evaluate.fill(np.arange(50000))
+    assert len(filled) == 122880 and (filled == np.arange(122880) % 50000).all()
+    long = np.arange(130000)
+    assert (evaluate.fill(long) == long).all()
+
+
 def test_a_phrase_is_judged_in_the_recording_in_its_copy_and_said_by_the_voice(monkeypatch):
     recording = Utterance("a", "a text", by_frame(410)[:-10], CODES, DURATIONS)
     copy = recording._replace(audio=by_frame(411, 1000))
@@ -226,10 +233,14 @@ def test_a_phrase_is_judged_in_the_recording_in_its_copy_and_said_by_the_voice(m
 
 def test_phrases_are_compared_in_pairs():
     moses = {"recordings": [3.0, 4.0], "voice": [2.0, 3.5]}
-    scores = {kind: [PhraseScore("a", "AA1", 2.0 + i, mos) for i, mos in enumerate(moses[kind])] for kind in moses}
+    scores = {
+        kind: [PhraseScore("a", "AA1", 2.0 + i, mos + 1, mos) for i, mos in enumerate(moses[kind])] for kind in moses
+    }
     recordings, voice = evaluate.phrase_rows(scores)
-    assert list(recordings.values()) == ["recordings", 2, 2.5, 3.5, pytest.approx(0.98), None, None]
-    assert list(voice.values()) == ["voice", 2, 2.5, 2.75, pytest.approx(1.47), -0.75, pytest.approx(0.49)]
+    margin = pytest.approx(0.98)
+    assert list(recordings.values()) == ["recordings", 2, 2.5, 4.5, margin, 3.5, margin, None, None]
+    margin = pytest.approx(1.47)
+    assert list(voice.values()) == ["voice", 2, 2.5, 3.75, margin, 2.75, margin, -0.75, pytest.approx(0.49)]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -250,7 +261,8 @@ def test_blurring_shows_as_a_detail_ratio_above_one():
 
 
 def make_score(errors, n_words, mos, f0_hz=200.0, n_voiced=10):
-    return evaluate.Score("a", "", "", errors, n_words, 2 * errors, 5 * n_words, mos, 0.8, f0_hz, 2.0, n_voiced)
+    moses = mos, mos + 1
+    return evaluate.Score("a", "", "", errors, n_words, 2 * errors, 5 * n_words, *moses, 0.8, f0_hz, 2.0, n_voiced)
 
 
 def test_summary_pools_errors_over_words_and_f0_over_frames():
@@ -259,6 +271,7 @@ def test_summary_pools_errors_over_words_and_f0_over_frames():
     row = evaluate.summarise("sentences", [utterance] * 3, scores)
     assert (row["WER %"], row["CER %"]) == pytest.approx((10, 4))
     assert (row["MOS"], row["MOS ±"]) == pytest.approx((3, 1.96 / math.sqrt(3)))
+    assert (row["MOS filled"], row["MOS filled ±"]) == pytest.approx((4, 1.96 / math.sqrt(3)))
     assert row["F0 Hz"] == pytest.approx(100 * 2**0.25)
     assert (row["RTF model"], row["RTF vocoder"]) == pytest.approx((0.1, 0.4))
 
@@ -338,14 +351,17 @@ def test_missing_tool_says_how_to_get_it():
 def test_two_results_are_compared_on_the_sentences_they_share():
     import compare
 
-    def scored(text, mos, word_errors):
-        return {"text": text, "mos": mos, "word_errors": word_errors, "n_words": 5}
+    def scored(text, mos, word_errors, **more):
+        return {"text": text, "mos": mos, "word_errors": word_errors, "n_words": 5, **more}
 
     before = [scored("a", 3.0, 1), scored("b", 2.0, 0), scored("only here", 1.0, 5)]
     after = [scored("b", 2.6, 2), scored("a", 3.2, 0)]
     row = compare.compare(compare.shared_utterances(before, after))
     assert (row["n"], row["words"], row["words wrong"]) == (2, 10, "1 -> 2")
-    assert (row["MOS"], row["difference"]) == ("2.50 -> 2.90", "+0.40 ± 0.39")
+    assert (row["MOS"], row["MOS difference"]) == ("2.50 -> 2.90", "+0.40 ± 0.39")
+    assert "MOS filled" not in row
+    pair = scored("a", 3.0, 1, mos_filled=4.0), scored("a", 3.0, 1, mos_filled=4.5)
+    assert compare.compare([pair, pair])["MOS filled difference"] == "+0.50 ± 0.00"
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -377,7 +393,8 @@ def test_recordings_give_the_table_of_phrases_and_the_speakers_melody(inputs):
     assert [(row["phrases"], row["n"]) for row in report["phrases"]] == [
         ("recordings", 1), ("copy-synthesis", 1), ("voice", 1),
     ]  # fmt: skip
-    score = {"name": "LJ001", "codes": "AA1", "seconds": 110 * STFT_HOP_LENGTH / SAMPLING_RATE, "mos": 3.0}
+    seconds = 110 * STFT_HOP_LENGTH / SAMPLING_RATE
+    score = {"name": "LJ001", "codes": "AA1", "seconds": seconds, "mos": 3.0, "mos_filled": 3.0}
     assert report["phrase_scores"]["recordings"] == [score]
     row = report["speech"][-1]
     assert (row["speech"], row["n"], row["F0 Hz"]) == ("reference recordings", 1, pytest.approx(190))
