@@ -38,24 +38,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import batching
+import cleaning
 import english
 import lj_speech
-from batching import (
-    Batch,
-    BucketBatchSampler,
-    Vocabulary,
-    collate,
-    denormalise,
-    padded_fraction,
-    read_datasets,
-    run_gru,
-)
-from lj_speech import MEL_SCALE_BINS
+from batching import Batch, Vocabulary, collate, denormalise, run_gru
+from lj_speech import MEL_SCALE_BINS, SPECTROGRAMS_MIN
 from pitch import PitchConfig, PitchEncoding, PitchModel, WithPitch, read_log_pitch
 from training import EpochConfig, Run, Stage, checksum, load_model, run_stage, save_model
 
 CHECKPOINT_PATH = pathlib.Path("TTS.pth")
-CHECKPOINT_MD5 = "820615ae265bbd4656d382eb3dd6ad27"
+CHECKPOINT_MD5 = "67abb4a05b51aeeeb33e1c6964335a3a"
 CHECKPOINT_LINK = ""  # a Google Drive address, filled in by whoever publishes a copy
 
 # -------- Configuration ----------------------------------------------------------------------------------------------
@@ -289,6 +282,7 @@ class AcousticModel(nn.Module):
         self.pitch_encoding = PitchEncoding(config.width, config)
         self.upsampling = GaussianUpsampling()
         self.decoder = Decoder(config)
+        self.register_buffer("noise_floor", torch.full((MEL_SCALE_BINS,), SPECTROGRAMS_MIN))  # log-mel, of recordings
 
     @property
     def spectrogram_parts(self) -> tuple[nn.Module, ...]:
@@ -416,9 +410,11 @@ def describe_data(alignments: Sequence[lj_speech.Alignment], min_count: int = 10
 
 def make_loaders(datasets: Sequence, lengths: Sequence, vocabulary: Sequence[str], config: TrainConfig) -> list:
     """Data loaders of length-bucketed batches, for training and validation."""
-    samplers = [BucketBatchSampler(items, config.batch_size, config.bucket_batches, config.seed) for items in lengths]
+    samplers = [
+        batching.BucketBatchSampler(items, config.batch_size, config.bucket_batches, config.seed) for items in lengths
+    ]
     plain = np.array_split(np.random.default_rng(0).permutation(len(lengths[0])), len(samplers[0]))
-    fractions = [padded_fraction(lengths[0], batches) for batches in (list(samplers[0]), plain)]
+    fractions = [batching.padded_fraction(lengths[0], batches) for batches in (list(samplers[0]), plain)]
     print("{} utterances in {} batches, {:.1%} padding ({:.1%} unsorted)".format(
         len(lengths[0]), len(samplers[0]), *fractions))  # fmt: skip
     return [
@@ -497,7 +493,7 @@ def train_tts(
     """
     if num_epochs < 1:
         raise ValueError(f"num_epochs is {num_epochs}: train for at least 1")
-    datasets = read_datasets(dataset_root, more_root)
+    datasets = batching.read_datasets(dataset_root, more_root)
     torch.manual_seed(config.seed)
     model = make_model([a for dataset in datasets for a in dataset.alignments], model_settings, init)
     source = {"init": checksum(pathlib.Path(init))} if init else {}
@@ -544,6 +540,7 @@ def make_model(alignments: Sequence, settings: Mapping, init: pathlib.Path | Non
 
 def train_spectrograms(model: AcousticModel, datasets: Sequence, n_epochs: int, config: TrainConfig, run: Run):
     """The first training: everything but the GRUs, on spectrograms. Returns the averaged model."""
+    model.noise_floor.copy_(cleaning.read_noise_floor(datasets[0]))
     lengths = [[sum(alignment.durations) for alignment in dataset.alignments] for dataset in datasets]
     loaders = make_loaders(datasets, lengths, model.config.vocabulary, config)
     stage = Stage(model, model.spectrogram_parts, config.learning_rate, n_epochs * len(loaders[0]), config)
@@ -591,7 +588,8 @@ class TextToSpeechSynthesizer:
 
     SENTENCE_PAUSE = 0.25  # seconds of silence between sentences, on top of the pauses at their ends
     pitch = 1.3  # semitones above the prediction; 1.3 give the speaker's mean. Set on the object to speak higher
-    intonation = 0.5  # how far the predicted melody goes up and down: 0 is flat, more is livelier and less natural
+    intonation = 0.8  # how far the predicted melody goes up and down: 0 is flat, more is livelier
+    denoising = 10.0  # times the power of the room's noise that is taken away; 0 leaves it
 
     def __init__(self, checkpoint_path: str | pathlib.Path = CHECKPOINT_PATH, vocoder=None):
         """`vocoder` maps a (80, T) log-mel spectrogram to audio (1, t); without one, `lj_speech.Vocoder(trust=0)`.
@@ -672,7 +670,8 @@ class TextToSpeechSynthesizer:
             frames = durations or self.model.predict_durations(encoded, token_mask)[0].tolist()
             if 0 < sum(frames) <= config.max_frames:
                 prediction = self.model.decode(encoded, self._complete(tokens, token_mask, frames))
-                yield Speech(denormalise(prediction.mels[0]).T, phonemes, frames, prediction.alignment[0])
+                spectrogram = self._clean(denormalise(prediction.mels[0]).T, phonemes, frames)
+                yield Speech(spectrogram, phonemes, frames, prediction.alignment[0])
             if sum(frames) <= config.max_frames:
                 return
         if len(phonemes) == 1:
@@ -682,6 +681,11 @@ class TextToSpeechSynthesizer:
         cut = min(pauses or [int(middle)], key=lambda place: abs(place - middle))
         yield from self._predict_pieces(phonemes[:cut], durations and durations[:cut])
         yield from self._predict_pieces(phonemes[cut:], durations and durations[cut:])
+
+    def _clean(self, spectrogram: Tensor, phonemes: list[str], frames: list[int]) -> Tensor:
+        """Less of the room's noise, and soft ends where there are pauses."""
+        first, last = (frames[place] * (phonemes[place] == lj_speech.PAUSE) for place in (0, -1))
+        return cleaning.fade(cleaning.denoise(spectrogram, self.model.noise_floor, self.denoising), first, last)
 
     def _complete(self, tokens: Tensor, token_mask: Tensor, frames: list[int]) -> Batch:
         """One utterance with durations, and with the melody that `pitch` and `intonation` make of the predicted one."""

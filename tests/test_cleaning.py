@@ -1,0 +1,75 @@
+"""Noise and ends of spectrograms: against naive computations, and in what the voice says."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import cleaning
+import lj_speech
+import part2_solution as tts
+from cleaning import FADE_FRAMES, LEAST_POWER
+
+
+def test_the_noise_floor_is_that_of_the_pauses():
+    speech, pause = np.full((80, 90), -2.0, np.float32), np.full((80, 6), -9.0, np.float32)
+    pause[3] = -7
+    samples = [{"spectrogram": np.concatenate([speech, pause], axis=1)}] * 3
+    floor = cleaning.read_noise_floor(samples)
+    assert floor.shape == (80,) and floor[3].item() == -7 and floor[4].item() == -9
+
+
+def test_of_many_recordings_some_are_read():
+    class Counted(list):
+        read = 0
+
+        def __getitem__(self, index):
+            self.read += 1
+            return {"spectrogram": np.zeros((80, 20), np.float32)}
+
+    dataset = Counted(range(1000))
+    cleaning.read_noise_floor(dataset, n_utterances=10)
+    assert dataset.read == 10
+
+
+def test_denoising_takes_power_away_but_never_all_of_it():
+    torch.manual_seed(0)
+    spectrogram, floor = torch.randn(80, 30) * 2 - 6, torch.randn(80) - 7
+    cleaned = cleaning.denoise(spectrogram, floor, strength=4.0)
+    for band, frame in ((0, 0), (7, 3), (79, 29)):
+        power = math.exp(2 * spectrogram[band, frame])
+        left = max(power - 4 * math.exp(2 * floor[band]), LEAST_POWER * power)
+        assert cleaned[band, frame].item() == pytest.approx(math.log(left) / 2, abs=1e-4)
+    torch.testing.assert_close(cleaning.denoise(spectrogram, floor, strength=0.0), spectrogram)
+
+
+def test_ends_are_faded_as_far_as_their_pauses_reach():
+    spectrogram = torch.zeros(80, 40)
+    faded = cleaning.fade(spectrogram, 30, 2)[0]
+    gains = [math.log(math.sin((i + 0.5) / FADE_FRAMES * math.pi / 2) ** 2) for i in range(FADE_FRAMES)]
+    assert faded[:FADE_FRAMES].tolist() == pytest.approx(gains, abs=1e-5)
+    assert (faded[FADE_FRAMES:-2] == 0).all() and faded[-1] < faded[-2] < 0
+    assert (cleaning.fade(spectrogram, 0, 0) == 0).all()
+    assert cleaning.fade(spectrogram[:, :3], 3, 3).isfinite().all(), "short pauses that meet"
+
+
+def test_the_voice_begins_and_ends_in_silence_and_speaks_no_softer():
+    voice = tts.TextToSpeechSynthesizer()
+    codes = lj_speech.text_to_phonemes("My brother left his umbrella on the kitchen table.")
+    (cleaned,) = voice.predict(codes)
+    voice.denoising = 0.0
+    (noisy,) = voice.predict(codes)
+    loud = noisy.spectrogram > voice.model.noise_floor[:, None] + 3
+    assert (noisy.spectrogram - cleaned.spectrogram)[loud].max() < 0.05
+    pause = slice(FADE_FRAMES, cleaned.durations[0] - 2)
+    assert (noisy.spectrogram - cleaned.spectrogram)[:, pause].mean() > 0.5, "5 dB less of the room"
+    audio = voice.synthesize_from_phonemes(codes)[0]
+    assert audio[:200].abs().max() < 0.01 * audio.abs().max() > audio[-200:].abs().max()
+
+
+def test_what_does_not_begin_with_a_pause_is_not_faded():
+    voice = tts.TextToSpeechSynthesizer()
+    voice.denoising = 0.0
+    (bare,) = voice.predict(["AA1", "B"], [20, 10])
+    assert bare.spectrogram[:, 0].max() > -6
