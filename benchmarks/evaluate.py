@@ -6,7 +6,8 @@
 Kinds of speech, the rows
     sentences              those of `sentences.tsv`, from text
     held-out texts         the phonemes of validation utterances, with durations of the duration model
-    held-out durations     the same with the durations of the recordings: what the rest of the model does
+    held-out durations     the same with the durations of the recordings, and the noise of the room left in: what the
+                           rest of the model does
     copy-synthesis         the recordings' own spectrograms through the vocoder: the ceiling of any acoustic model
     recordings             the validation recordings themselves
     alignments             how fast the speaker speaks, over many more utterances
@@ -58,7 +59,7 @@ import shutil
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import NamedTuple
@@ -388,6 +389,16 @@ def copy_synthesis(vocoder: Callable, name: str, sample: Mapping) -> Utterance:
     return Utterance(name, sample["text"], audio, codes, durations, sample["spectrogram"], vocoder_seconds=seconds)
 
 
+@contextlib.contextmanager
+def noise_left_in(synthesizer: TextToSpeechSynthesizer) -> Iterator[None]:
+    """The recordings have it, so distances to them are not taken without it."""
+    denoising, synthesizer.denoising = synthesizer.denoising, 0.0
+    try:
+        yield
+    finally:
+        synthesizer.denoising = denoising
+
+
 def speak_held_out(
     synthesizer: TextToSpeechSynthesizer,
     copier: Callable,
@@ -399,7 +410,8 @@ def speak_held_out(
     for name, sample in tqdm(samples.items(), desc="held-out"):
         text, codes, durations = (sample[key] for key in ("text", "phonemes_code", "phonemes_duration"))
         spoken["held-out texts"].append(speak(synthesizer, name, text, codes))
-        spoken["held-out durations"].append(speak(synthesizer, name, text, codes, durations))
+        with noise_left_in(synthesizer):
+            spoken["held-out durations"].append(speak(synthesizer, name, text, codes, durations))
         spoken["copy-synthesis"].append(copy_synthesis(copier, name, sample))
         if name in recordings:
             recording = Utterance(name, text, recordings[name], codes, durations, sample["spectrogram"])
