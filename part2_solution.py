@@ -611,14 +611,14 @@ class TextToSpeechSynthesizer:
         return torch.cat(audio[:-1], dim=1)
 
     def stream_from_text(self, text: str, custom_words: Mapping = {}, chunk: int = 32) -> Iterator[Tensor]:
-        """The same audio in pieces (1, n); the first takes a sentence's spectrogram and `chunk` frames of audio.
+        """The same audio in pieces (1, n); the first takes ten seconds of spectrogram and `chunk` frames of audio.
 
         Needs a vocoder that has `stream`, as `lj_speech.Vocoder` has. Raises as `synthesize_from_text`, when iterated.
         """
         for index, codes in enumerate(english.sentences_to_phonemes(text, custom_words)):
             if index > 0:
                 yield self._silence()
-            for speech in self.predict(codes):
+            for speech in self._predict_pieces(codes, None):
                 yield from self.vocoder.stream(speech.spectrogram, chunk)
 
     def _silence(self) -> Tensor:
@@ -632,7 +632,6 @@ class TextToSpeechSynthesizer:
         """
         return torch.cat([self.vocoder(speech.spectrogram) for speech in self.predict(phonemes, durations)], dim=1)
 
-    @torch.inference_mode()
     def predict(self, phonemes: list[str], durations: list[int] | None = None) -> list[Speech]:
         """The spectrograms that `synthesize_from_phonemes` gives to the vocoder, with durations and alignment."""
         if not isinstance(phonemes, (list, tuple)) or not all(isinstance(code, str) for code in phonemes):
@@ -660,6 +659,7 @@ class TextToSpeechSynthesizer:
             raise ValueError("all durations are 0: nothing would be said")
         return [int(duration) for duration in durations]
 
+    @torch.inference_mode()
     def _predict_pieces(self, phonemes: list[str], durations: list[int] | None) -> Iterator[Speech]:
         """Halves what is too long for the learned positions, as near the middle as there is a pause."""
         config = self.model.config

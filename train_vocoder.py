@@ -41,7 +41,7 @@ from training import Run, Stage, StepConfig, checksum, read_saved, save_model
 
 CROP_FRAMES = 64
 RESOLUTIONS = {256: 24, 512: 40, 1024: 80, 2048: 128}  # samples of the window: mel bands
-JUDGED_RESOLUTIONS = (512, 1024, 2048)
+JUDGED_RESOLUTIONS = (256, 512, 1024, 2048)
 MEL_WEIGHT, STFT_WEIGHT, PHASE_WEIGHT, PITCH_WEIGHT = 1.0, 0.5, 0.5, 0.1
 ADVERSARIAL_WEIGHT, FEATURE_WEIGHT = 0.1, 0.3
 FLOOR = 1e-4  # of amplitudes, whose logarithms are compared
@@ -261,14 +261,17 @@ def vocoder_loss(model: vocoder.Vocoder, crops: Crops, opponent: Stage | None) -
     """All losses of one batch; without an opponent none is adversarial."""
     filters = model.predict_filters(crops.spectrograms)
     with torch.autocast(crops.audio.device.type, enabled=False):
-        pulse_spectra = model.spectra(vocoder.pulses(crops.phase, crops.cycles)) / (vocoder.FFT_SIZE / 4)
-        noise_spectra = vocoder.even(model.spectra(torch.randn_like(crops.audio)))
+        pulse_spectra = vocoder.spectra(vocoder.pulses(crops.phase, crops.cycles), model.window) / (
+            vocoder.FFT_SIZE / 4
+        )
+        noise_spectra = vocoder.even(vocoder.spectra(torch.randn_like(crops.audio), model.window))
         edge = vocoder.FFT_SIZE // 2
         rough = model.render(filters, pulse_spectra, noise_spectra)
         predicted = model.correct(rough, crops.spectrograms, crops.measured[:, None, None].float())[:, edge:-edge]
         real = crops.audio[:, edge:-edge]
         losses = spectral_losses(predicted, real)
-        losses["phase"] = phase_loss(filters.voice, pulse_spectra, model.spectra(crops.audio), crops.voiced)
+        recorded = vocoder.spectra(crops.audio, model.window)
+        losses["phase"] = phase_loss(filters.voice, pulse_spectra, recorded, crops.voiced)
         losses["pitch"] = pitch_loss(model, filters.pitch_logits, crops)
     loss = MEL_WEIGHT * losses["mel"] + STFT_WEIGHT * losses["stft"]
     loss = loss + PHASE_WEIGHT * losses["phase"] + PITCH_WEIGHT * losses["pitch"]

@@ -2,9 +2,10 @@
 
     log-mel (B, 80, T) -> convolutional network, at the rate of the frames
                        -> pitch (B, T), filter of the voice (B, T, F) complex, filter of the noise (B, T, F)
-    pitch -> pulse train -> its spectrum * filter of the voice ┐
-    white noise          -> its spectrum * filter of the noise ┴ + -> inverse STFT, overlap-add -> rough audio
-    rough audio -> its spectrum * what its mel bands lack of those asked for -> inverse STFT -> audio (B, 256 T)
+    pitch -> pulse train -> its spectrum * filter of the voice -> inverse STFT, overlap-add ┐
+    white noise          -> its spectrum * filter of the noise -> inverse STFT, overlap-add ┴ voice and noise (B, 256 T)
+    their spectra in short windows * gains from a second, smaller network, 4 T times -> + -> inverse STFT -> audio
+    audio -> its spectrum * what its mel bands lack of those asked for -> inverse STFT -> audio (B, 256 T)
 
 As in Vocos (arXiv 2306.00814), all the network's work is done 86 times a second and an inverse short-time Fourier
 transform makes samples of it. What is hard there is the phase, and it is not learned here: a pulse train of the right
@@ -13,10 +14,14 @@ noise, arXiv 2001.04643). The filters start from the amplitude that the mel band
 network learns a correction. A frame's pitch is one of 180 classes (as in arXiv 1802.06182): where a blurred spectrogram
 leaves several possible, one is chosen, where a regression would give their mean.
 
+A window of 46 ms smears what is shorter: bursts, the decay of each pulse, the noise that comes with it. The second
+network looks at the voice in windows of 12 ms, four a frame, and says how loud voice and noise should be in each.
+
 Everything is a function of position: noise comes from a fixed table, and the phase of the pulses is a sum over frames.
 So a spectrogram spoken in chunks (`stream`) is the one spoken whole.
 
-Letters: B batch, M = 80 bands, T frames, F = 513 frequencies, S samples, K pitch classes, D width.
+Letters: B batch, M = 80 bands, T frames, F = 513 frequencies (129 of short windows), S samples, K pitch classes,
+D width.
 """
 
 from __future__ import annotations
@@ -39,9 +44,14 @@ FFT_SIZE = 1024  # and length of the Hann window
 N_FREQUENCIES = FFT_SIZE // 2 + 1
 MARGIN = FFT_SIZE // (2 * STFT_HOP_LENGTH)  # frames on either side that overlap with a frame's first half
 REACH = (FFT_SIZE - 1) // STFT_HOP_LENGTH  # frames on either side that overlap with a frame
+SHORT_SIZE = FFT_SIZE // 4  # the short window, and its hop is a quarter of a frame's
+N_SHORT_FREQUENCIES = SHORT_SIZE // 2 + 1
+SHORT_PER_FRAME = 4
+SHORT_START = (FFT_SIZE - SHORT_SIZE) // 2 + STFT_HOP_LENGTH // (2 * SHORT_PER_FRAME)  # of the first short window
+LARGEST_GAIN = 3.0  # of a short window, natural logarithm
 LARGEST_CORRECTION = 2.0  # of a mel band, natural logarithm
 HIGHEST_HARMONIC = 10000.0  # Hz; above, all is noise
-NOISE_LENGTH = 2**17  # samples after which the noise repeats: 6 seconds
+NOISE_FRAMES = 512  # after which the noise repeats: 6 seconds
 NOISE_IN_VOICE = 0.6  # of what spectral losses ask for: to them a wavering voice is a noisy one
 
 
@@ -51,6 +61,8 @@ class Config:
     n_blocks: int = 6
     kernel_size: int = 7  # frames: the network sees 21 to either side
     expansion: int = 3  # of the width inside a block
+    short_width: int = 96  # of the network for short windows
+    n_short_blocks: int = 3
     lowest_pitch: float = 65.0  # Hz
     pitch_step: float = 20.0  # cents from one class to the next
     n_pitches: int = 180  # up to 515 Hz
@@ -60,6 +72,11 @@ class Config:
         """Frames that the network sees on either side."""
         return (1 + self.n_blocks) * (self.kernel_size // 2)
 
+    @property
+    def short_context(self) -> int:
+        """Frames on either side whose audio has a say in how loud a short window is."""
+        return math.ceil((self.n_short_blocks * (self.kernel_size // 2) + SHORT_PER_FRAME) / SHORT_PER_FRAME)
+
 
 class Filters(NamedTuple):
     """What the network says of each frame."""
@@ -67,6 +84,7 @@ class Filters(NamedTuple):
     pitch_logits: Tensor  # (B, T, K)
     voice: Tensor  # (B, T, F) complex
     noise: Tensor  # (B, T, F) positive
+    details: Tensor  # (B, T, 4 D'), for the short windows
 
 
 # -------- Network ----------------------------------------------------------------------------------------------------
@@ -75,17 +93,44 @@ class Filters(NamedTuple):
 class Block(nn.Module):
     """(B, T, D) -> (B, T, D): a ConvNeXt block (arXiv 2201.03545) in one dimension."""
 
-    def __init__(self, config: Config):
+    def __init__(self, width: int, inner: int, kernel: int, scale: float):
         super().__init__()
-        width, inner, kernel = config.width, config.expansion * config.width, config.kernel_size
         self.depthwise = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
         self.norm = nn.LayerNorm(width)
         self.expand, self.contract = nn.Linear(width, inner), nn.Linear(inner, width)
-        self.scale = nn.Parameter(torch.full((width,), 1 / config.n_blocks))
+        self.scale = nn.Parameter(torch.full((width,), scale))
 
     def forward(self, x: Tensor) -> Tensor:
         mixed = self.norm(self.depthwise(x.mT).mT)
         return x + self.scale * self.contract(F.gelu(self.expand(mixed)))
+
+
+class ShortGains(nn.Module):
+    """What the network says of each frame, and the voice's spectra in short windows -> gains of these windows.
+
+    It does not see the noise, which it could only even out.
+    """
+
+    def __init__(self, config: Config):
+        super().__init__()
+        width, n_blocks = config.short_width, config.n_short_blocks
+        self.input = nn.Linear(N_SHORT_FREQUENCIES, width)
+        sizes = width, config.expansion * width, config.kernel_size, 1 / max(1, n_blocks)
+        self.blocks = nn.ModuleList(Block(*sizes) for _ in range(n_blocks))
+        self.norm = nn.LayerNorm(width)
+        self.output = nn.Linear(width, 3 * N_SHORT_FREQUENCIES)  # amplitude and phase of the voice, of the noise
+        nn.init.normal_(self.output.weight, std=0.01)
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, details: Tensor, voice: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, 4 D') and (B, 4 T, F) complex -> gains (B, 4 T, F) of the voice, complex, and of the noise."""
+        loudness = (power(voice) * (4 / SHORT_SIZE) ** 2 + 1e-8).log() / 6 + 2
+        x = self.input(loudness) + details.unflatten(2, (SHORT_PER_FRAME, -1)).flatten(1, 2)
+        for block in self.blocks:
+            x = block(x)
+        amplitude, phase, noise = self.output(self.norm(x)).float().unflatten(2, (3, N_SHORT_FREQUENCIES)).unbind(2)
+        amplitude, noise = (LARGEST_GAIN * (part / LARGEST_GAIN).tanh() for part in (amplitude, noise))
+        return torch.polar(amplitude.exp(), phase), noise.exp()
 
 
 class Vocoder(nn.Module):
@@ -101,19 +146,24 @@ class Vocoder(nn.Module):
         self.register_buffer("bands", torch.zeros(N_FREQUENCIES, MEL_SCALE_BINS))
         self.register_buffer("prior", torch.zeros(N_FREQUENCIES, MEL_SCALE_BINS))
         self.register_buffer("prior_offset", torch.zeros(N_FREQUENCIES))
-        generator = torch.Generator().manual_seed(0)
-        self.register_buffer("noise", torch.randn(NOISE_LENGTH, generator=generator), persistent=False)
         self.register_buffer("window", torch.hann_window(FFT_SIZE), persistent=False)
+        self.register_buffer("short_window", torch.hann_window(SHORT_SIZE), persistent=False)
+        noise = torch.randn(NOISE_FRAMES * STFT_HOP_LENGTH, generator=torch.Generator().manual_seed(0))
+        noise = torch.cat([noise, noise[: FFT_SIZE - STFT_HOP_LENGTH]])  # its end goes over into its beginning
+        self.register_buffer("noise_spectra", even(spectra(noise, self.window)), persistent=False)
         classes = torch.arange(config.n_pitches) * config.pitch_step / 1200
         self.register_buffer("pitches", config.lowest_pitch * 2**classes, persistent=False)
         self.input = nn.Conv1d(MEL_SCALE_BINS, config.width, config.kernel_size, padding=config.kernel_size // 2)
         self.input_norm = nn.LayerNorm(config.width)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_blocks))
+        sizes = config.width, config.expansion * config.width, config.kernel_size, 1 / config.n_blocks
+        self.blocks = nn.ModuleList(Block(*sizes) for _ in range(config.n_blocks))
         self.output_norm = nn.LayerNorm(config.width)
         self.pitch = nn.Linear(config.width, config.n_pitches)
         self.correction = nn.Linear(config.width, 3 * N_FREQUENCIES)  # amplitude and phase of the voice, of the noise
         nn.init.normal_(self.correction.weight, std=0.01)
         nn.init.zeros_(self.correction.bias)
+        self.details = nn.Linear(config.width, SHORT_PER_FRAME * config.short_width)
+        self.short_gains = ShortGains(config)
 
     def predict_filters(self, spectrograms: Tensor) -> Filters:
         """Log-mel (B, M, T) -> Filters."""
@@ -126,7 +176,7 @@ class Vocoder(nn.Module):
         amplitude, phase, noise = corrections.unbind(-2)
         prior = spectrograms.mT.float() @ self.prior.T + self.prior_offset
         voice = torch.polar((prior + amplitude).clamp_max(6).exp(), phase)
-        return Filters(self.pitch(x).float(), voice, (prior + noise).clamp_max(6).exp())
+        return Filters(self.pitch(x).float(), voice, (prior + noise).clamp_max(6).exp(), self.details(x).float())
 
     def decode_pitch(self, logits: Tensor) -> Tensor:
         """(B, T, K) -> (B, T) Hz: the mean around the likeliest class, which is finer than the classes."""
@@ -150,31 +200,26 @@ class Vocoder(nn.Module):
         within = cycles[:, :-1, None] * k + slope * (k * k / 2)
         samples = (phases[:, :-1, None] + within).flatten(1)
         rates = (cycles[:, :-1, None] + slope * k).flatten(1)
-        return self.spectra(pulses(samples, rates)) / (FFT_SIZE / 4), phases
+        return spectra(pulses(samples, rates), self.window) / (FFT_SIZE / 4), phases
 
     def noise_frames(self, first: int, n_frames: int) -> Tensor:
         """Spectra (T, F) of the noise around the frames first, first + 1, ...; see `even`."""
-        start = (first - MARGIN) * STFT_HOP_LENGTH
-        n_samples = (n_frames - 1) * STFT_HOP_LENGTH + FFT_SIZE
-        places = torch.arange(start, start + n_samples, device=self.noise.device) % NOISE_LENGTH
-        return even(self.spectra(self.noise[places]))
-
-    def spectra(self, samples: Tensor) -> Tensor:
-        """(..., S) -> (..., T, F): of windows that begin every hop, T = (S - FFT_SIZE) / hop + 1."""
-        return torch.fft.rfft(samples.unfold(-1, FFT_SIZE, STFT_HOP_LENGTH) * self.window)
+        frames = torch.arange(first, first + n_frames, device=self.noise_spectra.device)
+        return self.noise_spectra[frames % NOISE_FRAMES]
 
     # -------- Synthesis ----------------------------------------------------------------------------------------------
 
-    def overlap_add(self, spectra: Tensor) -> Tensor:
-        """(B, T, F) -> (B, (T - 1) 256 + 1024): least-squares inverse STFT (Griffin and Lim 1984) with its margins."""
-        windows = torch.fft.irfft(spectra) * self.window
-        norm = self.window.square().expand(1, windows.shape[1], -1)
-        summed, norm = (fold(frames) for frames in (windows, norm))
-        return summed / norm.clamp_min(1e-3)
-
     def render(self, filters: Filters, pulse_spectra: Tensor, noise_spectra: Tensor) -> Tensor:
         """Filters of T frames and the spectra of both sources -> audio as `overlap_add`."""
-        return self.overlap_add(filters.voice * pulse_spectra + filters.noise * noise_spectra)
+        voice = overlap_add(filters.voice * pulse_spectra, self.window)
+        noise = overlap_add(filters.noise * noise_spectra, self.window)
+        n_samples = filters.voice.shape[1] * STFT_HOP_LENGTH + SHORT_SIZE - SHORT_SIZE // SHORT_PER_FRAME
+        inside = slice(SHORT_START, SHORT_START + n_samples)
+        short_voice, short_noise = (spectra(part[:, inside], self.short_window) for part in (voice, noise))
+        gain_of_voice, gain_of_noise = self.short_gains(filters.details, short_voice)
+        audio = overlap_add(gain_of_voice * short_voice + gain_of_noise * short_noise, self.short_window)
+        rough = voice + noise
+        return torch.cat([rough[:, :SHORT_START], audio, rough[:, inside.stop :]], dim=1)
 
     def correct(self, audio: Tensor, spectrograms: Tensor, trust: float | Tensor) -> Tensor:
         """What `render` made of log-mel (B, M, T) -> the same with each band as loud as asked for.
@@ -183,10 +228,10 @@ class Vocoder(nn.Module):
         `trust`, from 0 to 1, is how far to go: a measured spectrogram is to be matched, a predicted one is a guess that
         sounds worse when it is taken at its word. One number, or (B, 1, 1).
         """
-        spectra = self.spectra(audio)
-        heard = (spectra.abs() @ self.bands).clamp_min(MEL_FLOOR).log()  # (B, T, M)
+        frames = spectra(audio, self.window)
+        heard = (frames.abs() @ self.bands).clamp_min(MEL_FLOOR).log()  # (B, T, M)
         lacking = (spectrograms.mT - heard).clamp(-LARGEST_CORRECTION, LARGEST_CORRECTION)
-        return self.overlap_add(spectra * ((trust * lacking) @ self.prior.T).exp())
+        return overlap_add(frames * ((trust * lacking) @ self.prior.T).exp(), self.window)
 
     def forward(self, spectrograms: Tensor, trust: float = 1.0) -> Tensor:
         """Log-mel spectrograms (B, 80, T), natural log, not normalised -> audio (B, 256 T); `trust` as in `correct`."""
@@ -200,7 +245,7 @@ class Vocoder(nn.Module):
             raise ValueError(f"trust is {trust}: give 0 for predicted spectrograms to 1 for measured ones")
         if chunk < 1:
             raise ValueError(f"chunk is {chunk}: give at least 1 frame")
-        n_frames, reach = spectrograms.shape[2], REACH if trust > 0 else 0
+        n_frames, reach = spectrograms.shape[2], self.config.short_context + (REACH if trust > 0 else 0)
         phase = torch.zeros(len(spectrograms), dtype=torch.float64, device=spectrograms.device)
         for begin in range(0, n_frames, chunk):
             end = min(begin + chunk, n_frames)
@@ -226,7 +271,7 @@ class Vocoder(nn.Module):
 
 def quieten(filters: Filters) -> Filters:
     """The same with less noise where there is voice: NOISE_IN_VOICE of it in a frame that is all voice."""
-    voice, noise = (part.abs().square().mean(-1, keepdim=True) for part in (filters.voice, filters.noise))
+    voice, noise = (part.mean(-1, keepdim=True) for part in (power(filters.voice), filters.noise.square()))
     return filters._replace(noise=filters.noise * (1 - (1 - NOISE_IN_VOICE) * voice / (voice + noise).clamp_min(1e-20)))
 
 
@@ -239,10 +284,31 @@ def even(spectra: Tensor) -> Tensor:
     return spectra / F.avg_pool1d(amplitudes, kernel_size=3, stride=1).reshape(spectra.shape).clamp_min(1e-6)
 
 
+def spectra(samples: Tensor, window: Tensor) -> Tensor:
+    """(..., S) -> (..., T, F): of windows (W,) that begin every W / 4 samples, T = 4 (S - W) / W + 1."""
+    return torch.fft.rfft(samples.unfold(-1, len(window), len(window) // 4) * window)
+
+
+def overlap_add(spectra: Tensor, window: Tensor) -> Tensor:
+    """(B, T, F) -> (B, (T - 1) W / 4 + W): least-squares inverse of `spectra` (Griffin and Lim 1984)."""
+    windows = torch.fft.irfft(spectra) * window
+    norm = window.square().expand(1, windows.shape[1], -1)
+    summed, norm = (fold(frames) for frames in (windows, norm))
+    return summed / norm.clamp_min(1e-3)
+
+
 def fold(windows: Tensor) -> Tensor:
-    """(B, T, FFT_SIZE) windows, one every hop -> their sum (B, (T - 1) hop + FFT_SIZE)."""
-    length = (windows.shape[1] - 1) * STFT_HOP_LENGTH + FFT_SIZE
-    return F.fold(windows.mT, (1, length), (1, FFT_SIZE), stride=(1, STFT_HOP_LENGTH))[:, 0, 0]
+    """(B, T, W) windows, one every W / 4 samples -> their sum (B, (T - 1) W / 4 + W)."""
+    n_frames, quarters = windows.shape[1], windows.unflatten(2, (4, -1))
+    summed = windows.new_zeros(len(windows), n_frames + 3, quarters.shape[3])
+    for place in range(4):
+        summed[:, place : place + n_frames] += quarters[:, :, place]
+    return summed.flatten(1)
+
+
+def power(spectra: Tensor) -> Tensor:
+    """Complex -> squared magnitude."""
+    return torch.view_as_real(spectra).square().sum(-1)
 
 
 def pulses(phase: Tensor, cycles: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ DistillMOS, PESQ and Piper are in `requirements-eval.txt`; without the last two 
 from __future__ import annotations
 
 import argparse
+import copy
 import hashlib
 import json
 import os
@@ -355,8 +356,9 @@ def first_chunk(vocoder: Callable, spectrogram: np.ndarray | Tensor) -> Tensor:
 
 
 def first_chunk_from_text(synthesizer: TextToSpeechSynthesizer, vocoder: Callable, text: str) -> Tensor:
-    pieces = synthesizer.predict(lj_speech.text_to_phonemes(text))
-    return first_chunk(vocoder, pieces[0].spectrogram)
+    speaking = copy.copy(synthesizer)
+    speaking.vocoder = vocoder
+    return next(speaking.stream_from_text(text, chunk=CHUNK))
 
 
 def time_sentence(synthesizer: TextToSpeechSynthesizer, vocoders: Mapping, piper: Callable | None, text: str) -> Timing:

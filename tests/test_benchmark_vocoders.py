@@ -14,6 +14,7 @@ from conftest import write_utterance
 from test_model import CONFIG
 from vocoders import GriffinLim, Timing, Utterance, evaluate
 
+import english
 import hifigan
 import lj_speech
 import part2_solution as tts
@@ -210,6 +211,7 @@ def inputs(tmp_path, monkeypatch, fake_f0):
     monkeypatch.setattr(vocoders, "LONG_SENTENCE", "A bee.")
     monkeypatch.setattr(vocoders, "REST", 0)
     monkeypatch.setattr(lj_speech, "text_to_phonemes", lambda text: ["pau", "AA1", "B", "pau"])
+    monkeypatch.setattr(english, "sentences_to_phonemes", lambda text, words: [["pau", "AA1", "B", "pau"]])
     fakes = {name: FakeVocoder(delay=vocoders.DELAYS.get(name, 0)) for name in ("harmonic", "hifigan")}
     monkeypatch.setattr(vocoders, "load_vocoders", lambda weights, trust: fakes)
     monkeypatch.setattr(vocoders, "load_pesq", lambda: None)

@@ -53,6 +53,17 @@ def test_streamed_text_is_the_whole(synthesizer, monkeypatch):
     assert torch.equal(torch.cat(pieces, dim=1), synthesizer.synthesize_from_text("A b. C."))
 
 
+def test_what_is_streamed_first_does_not_wait_for_the_rest(synthesizer, monkeypatch):
+    phonemes = ["AA1", "B", "S", "pau"] * 10
+    monkeypatch.setattr(tts.english, "sentences_to_phonemes", lambda text, words: [phonemes])
+    decoded, decode = [], synthesizer.model.decode
+    monkeypatch.setattr(synthesizer.model, "decode", lambda *inputs: decoded.append(1) or decode(*inputs))
+    audio = synthesizer.stream_from_text("A long one.", chunk=2)
+    next(audio)
+    assert len(decoded) == 1
+    assert len(list(audio)) > 0 and len(decoded) == len(synthesizer.predict(phonemes)) > 1
+
+
 def test_predicted_durations_are_those_that_are_reported(synthesizer):
     (speech,) = synthesizer.predict(["pau", "AA1", "B", "S"])
     n_frames = sum(speech.durations)

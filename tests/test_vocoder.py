@@ -17,6 +17,7 @@ def tiny_vocoder(seed: int = 0) -> vocoder.Vocoder:
     torch.manual_seed(seed)
     model = vocoder.Vocoder(TINY)
     train_vocoder.set_prior(model)
+    torch.nn.init.normal_(model.short_gains.output.weight, std=0.3)
     return model.eval()
 
 
@@ -70,7 +71,7 @@ def test_a_steady_pitch_has_its_harmonics():
     model = tiny_vocoder()
     pitch = torch.full((1, 40), 220.0)
     spectra, _ = model.pulse_frames(pitch, torch.zeros(1, dtype=torch.float64))
-    audio = model.overlap_add(spectra * 256)[0, 1024:-1024]
+    audio = vocoder.overlap_add(spectra * 256, model.window)[0, 1024:-1024]
     spectrum = torch.fft.rfft(audio * torch.hann_window(len(audio))).abs() / (len(audio) / 4)  # a cosine of 1 has 1
     resolution = SAMPLING_RATE / len(audio)
     peaks = [float(spectrum[round(f / resolution) - 2 : round(f / resolution) + 3].max()) for f in (220, 440, 2200)]
@@ -93,7 +94,7 @@ def test_noise_is_white_and_even():
 def test_overlap_add_inverts_the_spectra():
     torch.manual_seed(0)
     model, audio = tiny_vocoder(), torch.randn(2, 256 * 9 + 1024)
-    rebuilt = model.overlap_add(model.spectra(audio))
+    rebuilt = vocoder.overlap_add(vocoder.spectra(audio, model.window), model.window)
     torch.testing.assert_close(rebuilt[:, 64:-64], audio[:, 64:-64], atol=1e-4, rtol=1e-4)
 
 
@@ -105,6 +106,53 @@ def test_fold_is_a_double_loop():
         for t in range(5):
             naive[row, t * STFT_HOP_LENGTH : t * STFT_HOP_LENGTH + vocoder.FFT_SIZE] += windows[row, t]
     torch.testing.assert_close(vocoder.fold(windows), naive)
+
+
+def random_sources(n_frames: int) -> tuple[vocoder.Filters, torch.Tensor, torch.Tensor]:
+    torch.manual_seed(0)
+    shape = 1, n_frames, vocoder.N_FREQUENCIES
+    details = torch.randn(1, n_frames, vocoder.SHORT_PER_FRAME * TINY.short_width)
+    filters = vocoder.Filters(
+        torch.zeros(1, n_frames, 1), torch.randn(shape, dtype=torch.complex64), torch.rand(shape), details
+    )
+    pulse_spectra, noise_spectra = (torch.randn(shape, dtype=torch.complex64) for _ in range(2))
+    return filters, pulse_spectra, noise_spectra
+
+
+def test_gains_of_one_change_nothing():
+    model, (filters, pulse_spectra, noise_spectra) = tiny_vocoder(), random_sources(9)
+    torch.nn.init.zeros_(model.short_gains.output.weight)
+    plain = vocoder.overlap_add(filters.voice * pulse_spectra + filters.noise * noise_spectra, model.window)
+    rendered = model.render(filters, pulse_spectra, noise_spectra)
+    assert rendered.shape == plain.shape
+    inside = slice(
+        vocoder.MARGIN * STFT_HOP_LENGTH, -vocoder.MARGIN * STFT_HOP_LENGTH + STFT_HOP_LENGTH
+    )  # what is heard
+    torch.testing.assert_close(rendered[:, inside], plain[:, inside], atol=1e-4 * plain.abs().max().item(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("window", [0, 1, 7, 35])
+def test_short_windows_lie_where_they_should(window):
+    """Four a frame, the middle of the first half a hop of theirs after the frame's."""
+    model, sources = tiny_vocoder(), random_sources(9)
+    gains = torch.ones(1, 36, 1)
+    model.short_gains.forward = lambda details, voice: (gains, gains)
+    before = model.render(*sources)
+    gains[:, window] = 0
+    changed = (model.render(*sources) != before)[0].nonzero()[:, 0] - vocoder.MARGIN * STFT_HOP_LENGTH
+    middle = 64 * window + 32
+    assert middle - 128 <= changed.min() < middle - 64 and middle + 64 < changed.max() < middle + 128
+
+
+def test_short_windows_hear_as_far_as_they_say():
+    model, sources = tiny_vocoder(), random_sources(40)
+    before = model.render(*sources)
+    sources[0].details[:, 20] += 1
+    sources[0].voice[:, 20] *= 2
+    changed = (model.render(*sources) - before)[0].abs()
+    frames = (changed > 1e-6 * changed.max()).nonzero()[:, 0] / STFT_HOP_LENGTH - vocoder.MARGIN - 20
+    reach = TINY.short_context + vocoder.MARGIN  # a frame sounds MARGIN frames further
+    assert -reach <= frames.min() < -3 and 3 < frames.max() <= reach
 
 
 def test_pitch_between_classes_is_found():
@@ -246,7 +294,7 @@ def test_it_is_a_choice_of_lj_speech(tmp_path):
 def test_noise_is_quietened_where_there_is_voice_only():
     power = torch.tensor([0.0, 1.0])[None, :, None].expand(1, 2, vocoder.N_FREQUENCIES)  # unvoiced, voiced
     noise = torch.full((1, 2, vocoder.N_FREQUENCIES), 0.01)
-    filters = vocoder.Filters(torch.zeros(1, 2, 1), power.to(torch.complex64), noise)
+    filters = vocoder.Filters(torch.zeros(1, 2, 1), power.to(torch.complex64), noise, torch.zeros(1, 2, 1))
     quiet = vocoder.quieten(filters).noise
     torch.testing.assert_close(quiet[0, 0], noise[0, 0])
     assert quiet[0, 1, 0].item() == pytest.approx(0.01 * vocoder.NOISE_IN_VOICE, rel=1e-3)
