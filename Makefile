@@ -2,6 +2,7 @@
 # make test                                run the tests
 # make voice CLIPS=wavs ALIGNMENTS=alignments.jsonl.gz TRANSCRIPTS=metadata.csv
 #                                          train a voice, from recordings to runs/voice/TTS.pth; again, and it goes on
+# make vocoder CLIPS=wavs ...              train the vocoder on these recordings and that voice: runs/voice/vocoder.pth
 # make report                              write report.pdf from report.md (a small download of its own, no PyTorch)
 # The first two set up what they need in .venv the first time: about 5 GB, most of it PyTorch with CUDA.
 
@@ -11,7 +12,7 @@ OUT ?= demo.wav
 BIN := .venv/bin
 export TEXT OUT
 
-.PHONY: demo test voice report
+.PHONY: demo test voice vocoder report
 
 demo: .venv/installed
 	$(BIN)/python part2_solution.py say "$$TEXT" --out "$$OUT"
@@ -48,6 +49,19 @@ $(VOICE)/smooth.pth: $(VOICE)/shifted/done $(VOICE)/texts/done
 $(VOICE)/TTS.pth: $(VOICE)/smooth.pth
 	$(BIN)/python adversarial.py $(VOICE)/aligned --more $(VOICE)/shifted --texts $(VOICE)/texts --checkpoint $< \
 	    --steps $(STEPS) $(TRAIN) --logdir $(VOICE)/adversarial --out $@
+
+# The recipe of the shipped vocoder, which had `VOICE_PTH=TTS.pth`.
+VOCODER_STEPS ?= 5000
+VOICE_PTH ?= $(VOICE)/TTS.pth
+vocoder: $(VOICE)/vocoder.pth
+
+$(VOICE)/predicted/done: $(VOICE_PTH) $(VOICE)/aligned/done
+	$(BIN)/python train_vocoder.py predict $< $(VOICE)/aligned --out $(@D)
+	touch $@
+
+$(VOICE)/vocoder.pth: $(VOICE)/predicted/done
+	$(BIN)/python train_vocoder.py train $(CLIPS) --predicted $(VOICE)/predicted --steps $(VOCODER_STEPS) $(TRAIN) \
+	    --logdir $(VOICE)/vocoder --out $@
 
 report: .venv/installed-report
 	$(BIN)/python benchmarks/report_pdf.py report.md report.pdf

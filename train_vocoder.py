@@ -10,7 +10,7 @@ in training their phase is that of the recording's fundamental, not the sum over
 are alike pulse by pulse, and even spectra of short windows can be compared.
 
 Losses: distance of mel and log spectra at four resolutions (arXiv 1910.11480); phase of the voice's filter; pitch
-class; later those of discriminators of spectrograms (arXiv 2106.07889), least squares with feature matching.
+class; on request those of discriminators of spectrograms (arXiv 2106.07889), least squares with feature matching.
 """
 
 from __future__ import annotations
@@ -318,13 +318,13 @@ def train(
     audio_root: pathlib.Path, out: pathlib.Path, n_steps: int, *, adversarial_from: int | None = None,
     predicted: Sequence[pathlib.Path] = (), imitated: Sequence[pathlib.Path] = (), init: pathlib.Path | None = None,
     model_config: vocoder.Config = vocoder.Config(),
-    config: StepConfig = StepConfig(batch_size=16, learning_rate=5e-4, warmup_steps=500),
+    config: StepConfig = StepConfig(batch_size=16, learning_rate=1e-3, warmup_steps=500),
     logdir: str | pathlib.Path = "runs/vocoder",
 ) -> None:  # fmt: skip
     """Train on the recordings in `audio_root` and write the averaged weights to `out`.
 
     imitated            folders that `imitate` wrote: more recordings to train on
-    adversarial_from    step from which the discriminators take part; None: half of the steps
+    adversarial_from    step from which the discriminators take part; None: they never do
     predicted           folders of ID.mel.npy: the acoustic model's spectrograms of these recordings
     init                weights to start from instead of random ones
 
@@ -332,7 +332,7 @@ def train(
     """
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    adversarial_from = n_steps // 2 if adversarial_from is None else adversarial_from
+    adversarial_from = n_steps if adversarial_from is None else adversarial_from
     source = {"init": init and checksum(init), "predicted": [folder.name for folder in predicted],
               "imitated": [folder.name for folder in imitated]}  # fmt: skip
     settings = {"n_steps": n_steps, "adversarial_from": adversarial_from, **source, **asdict(config)}
@@ -422,9 +422,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     training.add_argument("--out", type=pathlib.Path, required=True)
     training.add_argument("--init", type=pathlib.Path, help="weights to go on from")
     training.add_argument("--steps", type=int, required=True)
-    training.add_argument("--adversarial-from", type=int, help="step; half of them by default")
+    training.add_argument("--adversarial-from", type=int, help="step from which discriminators take part")
     training.add_argument("--batch-size", type=int, default=16)
-    training.add_argument("--learning-rate", type=float, default=5e-4)
+    training.add_argument("--learning-rate", type=float, default=1e-3)
     training.add_argument("--amp", default="auto", choices=["auto", "bf16", "fp16", "fp32"])
     training.add_argument("--logdir", type=pathlib.Path, default="runs/vocoder")
     predicting = commands.add_parser("predict", help="spectrograms of a voice with the recordings' durations")
