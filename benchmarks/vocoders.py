@@ -13,7 +13,8 @@ Parts, chosen with --parts
     copy     the held-out recordings' own spectrograms, against the recordings. PESQ (ITU-T P.862.2, wide band, 16 kHz,
              1 to 4.64), mel L1 of the audio analysed again; F0 error and voicing of frames outside of pauses
     model    the acoustic model's spectrograms: of the held-out utterances with the durations of the recordings, and of
-             `sentences.tsv` with its own. Then differences in pairs, hifigan -> harmonic, with 95 % confidence
+             `sentences.tsv` with its own. Then differences in pairs, hifigan -> harmonic, with 95 % confidence. Piper
+             says the sentences too, with another voice, that of a studio
     speed    real-time factors (seconds of computing per second of audio) of the vocoder alone and from text to audio,
              and the seconds until the first audio: `harmonic` gives it after a chunk of frames, the others at the end.
              Median, least and most. Piper speaks the same sentences in the same run, on as many threads
@@ -290,7 +291,12 @@ def measure_copies(vocoders: Mapping[str, Callable], sources: Sequence[Utterance
     return Part(rows, pairs, *[{f"copy-synthesis/{name}": part[name] for name in part} for part in (details, spoken)])
 
 
-def measure_model(vocoders: Mapping[str, Callable], sources: Mapping[str, Sequence[Utterance]], judges: Judges) -> Part:
+def measure_model(
+    vocoders: Mapping[str, Callable],
+    sources: Mapping[str, Sequence[Utterance]],
+    judges: Judges,
+    piper: Callable[[str], Iterator[np.ndarray]] | None,
+) -> Part:
     part = Part([], [], {}, {})
     for kind in sources:
         scores = {}
@@ -300,6 +306,11 @@ def measure_model(vocoders: Mapping[str, Callable], sources: Mapping[str, Sequen
             part.rows.append(model_row(kind, name, spoken, scores[name]))
             part.scores[f"{kind}/{name}"], part.spoken[f"{kind}/{name}"] = plain(scores[name]), spoken
         part.pairs.append(pair_row(kind, scores["hifigan"], scores["harmonic"]))
+    if piper is not None:
+        spoken = [source._replace(audio=np.concatenate(list(piper(source.text)))) for source in sources["sentences"]]
+        scores = judge_all("sentences, Piper", spoken, judges)
+        part.rows.append(model_row("none: a whole synthesiser says the sentences", "Piper", spoken, scores))
+        part.scores["sentences/Piper"], part.spoken["sentences/Piper"] = plain(scores), spoken
     return part
 
 
@@ -432,10 +443,13 @@ def text_rows(timings: Sequence[Timing], first: Mapping[str, Mapping], long_seco
 
 
 def measure_speed(
-    synthesizer: TextToSpeechSynthesizer, vocoders: Mapping, sentences: Sequence[str], n_runs: int
+    synthesizer: TextToSpeechSynthesizer,
+    vocoders: Mapping,
+    piper: Callable | None,
+    sentences: Sequence[str],
+    n_runs: int,
 ) -> dict:
     """Rows of both tables, and the single times."""
-    piper = load_piper(torch.get_num_threads())
     said = say(synthesizer, LONG_SENTENCE)
     length = said.spectrogram.shape[1] * STFT_HOP_LENGTH / SAMPLING_RATE
     long_seconds = dict.fromkeys(vocoders, length)
@@ -472,18 +486,21 @@ def measure(options: argparse.Namespace) -> dict:
         "left_out": left_out(options.parts, len(samples), len(sources)),
     }
     judges = evaluate.load_judges([]) if samples else None
+    piper = load_piper(options.threads)
     parts = []
     if "copy" in options.parts:
         parts.append(measure_copies(load_vocoders(options.vocoder_weights, trust=1.0), sources, judges))
         report["copy"] = parts[-1].rows
     if "model" in options.parts:
-        parts.append(measure_model(vocoders, predicted(synthesizer, samples, sentences), judges))
+        parts.append(measure_model(vocoders, predicted(synthesizer, samples, sentences), judges, piper))
         report["model"] = parts[-1].rows
     report["pairs"] = [row for part in parts for row in part.pairs]
     report["utterances"] = {kind: scores for part in parts for kind, scores in part.scores.items()}
     for part in parts if options.keep else ():
         evaluate.keep_audio(options.keep, part.spoken)
-    return report | (measure_speed(synthesizer, vocoders, sentences, options.runs) if "speed" in options.parts else {})
+    if "speed" in options.parts:
+        report |= measure_speed(synthesizer, vocoders, piper, sentences, options.runs)
+    return report
 
 
 def describe_file(path: pathlib.Path) -> dict:
@@ -496,7 +513,7 @@ def left_out(parts: Sequence[str], n_samples: int, n_recordings: int) -> list[st
         lines.append(f"copies of {n_samples - n_recordings} of {n_samples} held-out utterances, not in --clips")
     if "copy" in parts and load_pesq() is None:
         lines.append("PESQ: pip install -r requirements-eval.txt")
-    if "speed" in parts and load_piper(1) is None:
+    if {"model", "speed"} & set(parts) and load_piper(1) is None:
         lines.append("Piper: pip install -r requirements-eval.txt")
     return lines
 

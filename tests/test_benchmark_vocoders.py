@@ -231,7 +231,8 @@ def test_all_parts_end_in_one_report(inputs, tmp_path, capsys, monkeypatch):
     report = json.loads((tmp_path / "out.json").read_text())
     assert report["held_out"] == ["LJ000", "LJ001"] and report["left_out"] == []
     assert [row["copy-synthesis"] for row in report["copy"]] == ["recordings", "harmonic", "hifigan"]
-    assert [row["n"] for part in ("copy", "model", "pairs", "speed", "text") for row in report[part]] == [2] * 15
+    assert [row["n"] for part in ("copy", "model", "pairs", "speed", "text") for row in report[part]] == [2] * 16
+    assert report["model"][-1]["vocoder"] == "Piper" and len(report["utterances"]["sentences/Piper"]) == 2
     assert report["pairs"][0]["MOS filled difference"] == "+0.00 ± 0.00"
     assert report["utterances"]["copy-synthesis/harmonic"][0]["pesq"] == 3.0
     assert len(report["timings"]["first audio"]["text"]["Piper"]) == 2
