@@ -41,7 +41,7 @@ from training import Run, Stage, StepConfig, checksum, read_saved, save_model
 
 CROP_FRAMES = 64
 RESOLUTIONS = {256: 24, 512: 40, 1024: 80, 2048: 128}  # samples of the window: mel bands
-JUDGED_RESOLUTIONS = (256, 512, 1024, 2048)
+JUDGED_RESOLUTIONS = (256, 1024)
 MEL_WEIGHT, STFT_WEIGHT, PHASE_WEIGHT, PITCH_WEIGHT = 1.0, 0.5, 0.5, 0.1
 ADVERSARIAL_WEIGHT, FEATURE_WEIGHT = 0.1, 0.3
 FLOOR = 1e-4  # of amplitudes, whose logarithms are compared
