@@ -50,7 +50,7 @@ $(VOICE)/TTS.pth: $(VOICE)/smooth.pth
 	$(BIN)/python adversarial.py $(VOICE)/aligned --more $(VOICE)/shifted --texts $(VOICE)/texts --checkpoint $< \
 	    --steps $(STEPS) $(TRAIN) --logdir $(VOICE)/adversarial --out $@
 
-# The recipe of the shipped vocoder, which had `VOICE_PTH=TTS.pth`.
+# With VOICE_PTH=TTS.pth, run I of report.md. The shipped vocoder is better, and came in more steps.
 VOCODER_STEPS ?= 5000
 VOICE_PTH ?= $(VOICE)/TTS.pth
 vocoder: $(VOICE)/vocoder.pth

@@ -130,7 +130,7 @@ class ShortGains(nn.Module):
             x = block(x)
         amplitude, phase, noise = self.output(self.norm(x)).float().unflatten(2, (3, N_SHORT_FREQUENCIES)).unbind(2)
         amplitude, noise = (LARGEST_GAIN * (part / LARGEST_GAIN).tanh() for part in (amplitude, noise))
-        return torch.polar(amplitude.exp(), phase), noise.exp()
+        return polar(amplitude.exp(), phase), noise.exp()
 
 
 class Vocoder(nn.Module):
@@ -175,7 +175,7 @@ class Vocoder(nn.Module):
         corrections = self.correction(x).float().unflatten(-1, (3, N_FREQUENCIES))
         amplitude, phase, noise = corrections.unbind(-2)
         prior = spectrograms.mT.float() @ self.prior.T + self.prior_offset
-        voice = torch.polar((prior + amplitude).clamp_max(6).exp(), phase)
+        voice = polar((prior + amplitude).clamp_max(6).exp(), phase)
         return Filters(self.pitch(x).float(), voice, (prior + noise).clamp_max(6).exp(), self.details(x).float())
 
     def decode_pitch(self, logits: Tensor) -> Tensor:
@@ -308,7 +308,12 @@ def fold(windows: Tensor) -> Tensor:
 
 def power(spectra: Tensor) -> Tensor:
     """Complex -> squared magnitude."""
-    return torch.view_as_real(spectra).square().sum(-1)
+    return (spectra * spectra.conj()).real  # on a CPU a tenth of the time of spectra.abs()
+
+
+def polar(amplitude: Tensor, phase: Tensor) -> Tensor:
+    """`torch.polar` in half of its time on a CPU."""
+    return torch.complex(amplitude * phase.cos(), amplitude * phase.sin())
 
 
 def pulses(phase: Tensor, cycles: Tensor) -> Tensor:
