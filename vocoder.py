@@ -102,7 +102,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         mixed = self.norm(self.depthwise(x.mT).mT)
-        return x + self.scale * self.contract(F.gelu(self.expand(mixed)))
+        return torch.addcmul(x, self.scale, self.contract(F.gelu(self.expand(mixed))))
 
 
 class ShortGains(nn.Module):
@@ -321,11 +321,11 @@ def pulses(phase: Tensor, cycles: Tensor) -> Tensor:
 
     The sum of cos(2 pi k x) for k = 1..n is (sin((2 n + 1) pi x) / sin(pi x) - 1) / 2 (Dirichlet's kernel).
     """
-    n_harmonics = (HIGHEST_HARMONIC / SAMPLING_RATE / cycles).floor()
-    x = ((phase + 0.5) % 1 - 0.5) * math.pi
-    below = x.sin()
-    kernel = ((2 * n_harmonics + 1) * x).sin() / torch.where(below.abs() < 1e-7, 1.0, below)
-    return ((torch.where(below.abs() < 1e-7, 2 * n_harmonics + 1, kernel) - 1) / 2).float()
+    n_harmonics = (HIGHEST_HARMONIC / SAMPLING_RATE / cycles).floor().float()
+    x = (((phase + 0.5) % 1 - 0.5) * math.pi).float()
+    top, below = 2 * n_harmonics + 1, x.sin()
+    kernel = torch.where(below.abs() < 1e-7, top, (top * x).sin() / below)
+    return (kernel - 1) / 2
 
 
 # -------- Weights ----------------------------------------------------------------------------------------------------
