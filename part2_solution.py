@@ -587,7 +587,7 @@ class TextToSpeechSynthesizer:
     """
 
     SENTENCE_PAUSE = 0.25  # seconds of silence between sentences, on top of the pauses at their ends
-    pitch = 0.2  # semitones above the prediction; 0.2 give the speaker's own. Set on the object to speak higher
+    pitch = 0.2  # semitones above the prediction; 0.2 give the speaker's median. Set on the object to speak higher
     intonation = 0.8  # how far the predicted melody goes up and down: 0 is flat, more is livelier
     denoising = 10.0  # times the power of the room's noise that is taken away; 0 leaves it
 

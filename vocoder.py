@@ -44,10 +44,11 @@ FFT_SIZE = 1024  # and length of the Hann window
 N_FREQUENCIES = FFT_SIZE // 2 + 1
 MARGIN = FFT_SIZE // (2 * STFT_HOP_LENGTH)  # frames on either side that overlap with a frame's first half
 REACH = (FFT_SIZE - 1) // STFT_HOP_LENGTH  # frames on either side that overlap with a frame
-SHORT_SIZE = FFT_SIZE // 4  # the short window, and its hop is a quarter of a frame's
+SHORT_SIZE = FFT_SIZE // 4  # samples of the short window
+SHORT_HOP = SHORT_SIZE // 4
 N_SHORT_FREQUENCIES = SHORT_SIZE // 2 + 1
-SHORT_PER_FRAME = 4
-SHORT_START = (FFT_SIZE - SHORT_SIZE) // 2 + STFT_HOP_LENGTH // (2 * SHORT_PER_FRAME)  # of the first short window
+SHORT_PER_FRAME = STFT_HOP_LENGTH // SHORT_HOP
+SHORT_START = (FFT_SIZE - SHORT_SIZE + SHORT_HOP) // 2  # of the first short window
 LARGEST_GAIN = 3.0  # of a short window, natural logarithm
 LARGEST_CORRECTION = 2.0  # of a mel band, natural logarithm
 HIGHEST_HARMONIC = 10000.0  # Hz; above, all is noise
@@ -75,7 +76,8 @@ class Config:
     @property
     def short_context(self) -> int:
         """Frames on either side whose audio has a say in how loud a short window is."""
-        return math.ceil((self.n_short_blocks * (self.kernel_size // 2) + SHORT_PER_FRAME) / SHORT_PER_FRAME)
+        seen = self.n_short_blocks * (self.kernel_size // 2) * SHORT_HOP  # and half a window at either end
+        return math.ceil((seen + SHORT_SIZE) / STFT_HOP_LENGTH)
 
 
 class Filters(NamedTuple):
@@ -213,7 +215,7 @@ class Vocoder(nn.Module):
         """Filters of T frames and the spectra of both sources -> audio as `overlap_add`."""
         voice = overlap_add(filters.voice * pulse_spectra, self.window)
         noise = overlap_add(filters.noise * noise_spectra, self.window)
-        n_samples = filters.voice.shape[1] * STFT_HOP_LENGTH + SHORT_SIZE - SHORT_SIZE // SHORT_PER_FRAME
+        n_samples = filters.voice.shape[1] * STFT_HOP_LENGTH + SHORT_SIZE - SHORT_HOP
         inside = slice(SHORT_START, SHORT_START + n_samples)
         short_voice, short_noise = (spectra(part[:, inside], self.short_window) for part in (voice, noise))
         gain_of_voice, gain_of_noise = self.short_gains(filters.details, short_voice)

@@ -478,15 +478,15 @@ def measure(options: argparse.Namespace) -> dict:
     sentences = evaluate.spread_out(evaluate.read_sentences(), options.n)
     samples = evaluate.read_held_out(options.dataset, options.n)[0] if {"copy", "model"} & set(options.parts) else {}
     sources = recorded(samples, read_recordings(options.clips, list(samples))) if "copy" in options.parts else []
+    piper = load_piper(options.threads) if {"model", "speed"} & set(options.parts) else None
     report = {
         "checkpoint": describe_file(options.checkpoint),
         "vocoder": describe_file(options.vocoder_weights or WEIGHTS_PATH),
         "machine": evaluate.machine(),
         "held_out": list(samples),
-        "left_out": left_out(options.parts, len(samples), len(sources)),
+        "left_out": left_out(options.parts, len(samples), len(sources), piper),
     }
     judges = evaluate.load_judges([]) if samples else None
-    piper = load_piper(options.threads)
     parts = []
     if "copy" in options.parts:
         parts.append(measure_copies(load_vocoders(options.vocoder_weights, trust=1.0), sources, judges))
@@ -507,13 +507,13 @@ def describe_file(path: pathlib.Path) -> dict:
     return {"file": path.name, "md5": hashlib.md5(path.read_bytes()).hexdigest() if path.is_file() else None}
 
 
-def left_out(parts: Sequence[str], n_samples: int, n_recordings: int) -> list[str]:
+def left_out(parts: Sequence[str], n_samples: int, n_recordings: int, piper: Callable | None) -> list[str]:
     lines = []
     if "copy" in parts and n_recordings < n_samples:
         lines.append(f"copies of {n_samples - n_recordings} of {n_samples} held-out utterances, not in --clips")
     if "copy" in parts and load_pesq() is None:
         lines.append("PESQ: pip install -r requirements-eval.txt")
-    if {"model", "speed"} & set(parts) and load_piper(1) is None:
+    if {"model", "speed"} & set(parts) and piper is None:
         lines.append("Piper: pip install -r requirements-eval.txt")
     return lines
 
