@@ -298,7 +298,7 @@ class Vocoder:
 
     @torch.inference_mode()
     def stream(self, spectrogram: torch.Tensor | np.ndarray, chunk: int = 32) -> Iterator[torch.Tensor]:
-        """The same audio in pieces of at most `chunk` frames, each as soon as it is ready.
+        """The same audio in pieces, the first of `chunk` frames, the others longer, each as soon as it is ready.
 
         "hifigan" and "waveglow" give it in one piece. Raises as calling does.
         """

@@ -240,7 +240,11 @@ class Vocoder(nn.Module):
         return torch.cat(list(self.stream(spectrograms, spectrograms.shape[-1], trust)), dim=1)
 
     def stream(self, spectrograms: Tensor, chunk: int = 32, trust: float = 1.0) -> Iterator[Tensor]:
-        """As `forward`, yielded in pieces (B, 256 n) of at most `chunk` frames, each as soon as it is ready."""
+        """As `forward`, yielded in pieces (B, 256 n), each as soon as it is ready.
+
+        The first is of `chunk` frames and each other twice as long as the one before: what a piece takes to be spoken
+        is time enough for the next, and the frames around a piece, which have to be known too, are then few.
+        """
         if spectrograms.dim() != 3 or spectrograms.shape[1] != MEL_SCALE_BINS or spectrograms.shape[2] == 0:
             raise ValueError(f"expected (B, {MEL_SCALE_BINS}, T) with T > 0, got {tuple(spectrograms.shape)}")
         if not 0 <= trust <= 1:
@@ -249,8 +253,8 @@ class Vocoder(nn.Module):
             raise ValueError(f"chunk is {chunk}: give at least 1 frame")
         n_frames, reach = spectrograms.shape[2], self.config.short_context + (REACH if trust > 0 else 0)
         phase = torch.zeros(len(spectrograms), dtype=torch.float64, device=spectrograms.device)
-        for begin in range(0, n_frames, chunk):
-            end = min(begin + chunk, n_frames)
+        begin, end = 0, min(chunk, n_frames)
+        while begin < n_frames:
             # Frames that sound between `begin` and `end`, those that sound in these, those whose pitch they need, those
             # that the network needs.
             first, last = max(begin - 1, 0), min(end + 2, n_frames)
@@ -269,6 +273,7 @@ class Vocoder(nn.Module):
             yield audio[:, start : start + (end - begin) * STFT_HOP_LENGTH]
             following = max(end - 1 - reach, 0) - MARGIN  # the first frame of the next chunk's `wanted`
             phase = phases[:, following - pitch_first]
+            begin, end = end, min(end + 2 * (end - begin), n_frames)
 
 
 def quieten(filters: Filters) -> Filters:

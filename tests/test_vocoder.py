@@ -198,7 +198,8 @@ def test_without_trust_nothing_is_corrected():
 def test_streamed_is_whole(chunk, trust):
     model, spectrograms = tiny_vocoder(), smooth_spectrograms(90, batch=2)
     pieces = list(model.stream(spectrograms, chunk, trust))
-    assert [piece.shape[1] for piece in pieces[:-1]] == [256 * chunk] * (len(pieces) - 1)
+    lengths = [piece.shape[1] // 256 for piece in pieces]
+    assert lengths[:-1] == [chunk * 2**place for place in range(len(pieces) - 1)] and lengths[-1] > 0
     whole = model(spectrograms, trust)
     assert whole.shape == (2, 256 * 90)
     torch.testing.assert_close(torch.cat(pieces, 1), whole, atol=1e-3 * whole.abs().max().item(), rtol=0)
