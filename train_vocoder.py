@@ -9,8 +9,9 @@ compares what the vocoder makes of it with the recording. The pulses have to fal
 in training their phase is that of the recording's fundamental, not the sum over the predicted pitch. Then the waveforms
 are alike pulse by pulse, and even spectra of short windows can be compared.
 
-Losses: distance of mel and log spectra at four resolutions (arXiv 1910.11480); phase of the voice's filter; pitch
-class; on request those of discriminators of spectrograms (arXiv 2106.07889), least squares with feature matching.
+Losses: distance of mel and log spectra at four resolutions (arXiv 1910.11480), an energy distance where there is no
+voice (arXiv 2008.01160); phase of the voice's filter; pitch class; on request those of discriminators of spectrograms
+(arXiv 2106.07889), least squares with feature matching.
 """
 
 from __future__ import annotations
@@ -198,15 +199,44 @@ def amplitudes(audio: Tensor, n_samples: int) -> Tensor:
     return torch.view_as_real(spectra * (4 / n_samples)).square().sum(-1).add(1e-12).sqrt()
 
 
+def log_spectra(audio: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """(B, S) -> log amplitudes (B, T, M) in bands and (B, T, F) in single frequencies, at each of RESOLUTIONS."""
+    found = []
+    for n_samples, n_bands in RESOLUTIONS.items():
+        single, (_, bands) = amplitudes(audio, n_samples), analysis(n_samples, n_bands, audio.device)
+        found.append(((single @ bands + FLOOR / 10).log(), (single + FLOOR).log()))
+    return found
+
+
+def distances(some: list, others: list, frames: Tensor | None = None) -> dict[str, Tensor]:
+    """Two of `log_spectra` -> `mel` and `stft`: mean |difference|; what is not in `frames` (B, T) counts as none."""
+    losses = {"mel": [], "stft": []}
+    for pairs in zip(some, others):
+        for name, a, b in zip(losses, *pairs):
+            apart = (a - b).abs().mean(2)
+            if frames is not None:
+                apart = apart * F.interpolate(frames[:, None].float(), size=apart.shape[1])[:, 0]
+            losses[name].append(apart.mean())
+    return {name: torch.stack(parts).mean() for name, parts in losses.items()}
+
+
 def spectral_losses(predicted: Tensor, real: Tensor) -> dict[str, Tensor]:
     """(B, S) each -> `mel` and `stft`: mean |difference| of log amplitudes, in bands and in single frequencies."""
-    mel, stft = [], []
-    for n_samples, n_bands in RESOLUTIONS.items():
-        _, bands = analysis(n_samples, n_bands, real.device)
-        sides = amplitudes(predicted, n_samples), amplitudes(real, n_samples)
-        stft.append(F.l1_loss(*((side + FLOOR).log() for side in sides)))
-        mel.append(F.l1_loss(*((side @ bands + FLOOR / 10).log() for side in sides)))
-    return {"mel": torch.stack(mel).mean(), "stft": torch.stack(stft).mean()}
+    return distances(log_spectra(predicted), log_spectra(real))
+
+
+def energy_distances(attempts: Sequence[Tensor], real: Tensor, unvoiced: Tensor) -> dict[str, Tensor]:
+    """As `spectral_losses`, of two `attempts` (B, S) that differ in their noise, less half of what is between them.
+
+    The loss alone is least for the middle of what may be heard, which has no chance in it: it prefers pulses to noise.
+    With the second term it is least for noise that varies as that of the recording does (arXiv 2008.01160). It counts
+    in frames without voice, `unvoiced` (B, T).
+    """
+    first, second, recorded = (log_spectra(audio) for audio in (*attempts, real))
+    to_first, to_second, between = (
+        distances(first, recorded), distances(second, recorded), distances(first, second, unvoiced)
+    )  # fmt: skip
+    return {name: (to_first[name] + to_second[name] - between[name]) / 2 for name in between}
 
 
 def phase_loss(voice: Tensor, pulse_spectra: Tensor, spectra: Tensor, voiced: Tensor) -> Tensor:
@@ -264,19 +294,21 @@ def vocoder_loss(model: vocoder.Vocoder, crops: Crops, opponent: Stage | None) -
         pulse_spectra = vocoder.spectra(vocoder.pulses(crops.phase, crops.cycles), model.window) / (
             vocoder.FFT_SIZE / 4
         )
-        noise_spectra = vocoder.even(vocoder.spectra(torch.randn_like(crops.audio), model.window))
-        edge = vocoder.FFT_SIZE // 2
-        rough = model.render(filters, pulse_spectra, noise_spectra)
-        predicted = model.correct(rough, crops.spectrograms, crops.measured[:, None, None].float())[:, edge:-edge]
+        edge, trust = vocoder.FFT_SIZE // 2, crops.measured[:, None, None].float()
+        attempts = []
+        for _ in range(2):
+            noise_spectra = vocoder.even(vocoder.spectra(torch.randn_like(crops.audio), model.window))
+            rough = model.render(filters, pulse_spectra, noise_spectra)
+            attempts.append(model.correct(rough, crops.spectrograms, trust)[:, edge:-edge])
         real = crops.audio[:, edge:-edge]
-        losses = spectral_losses(predicted, real)
+        losses = energy_distances(attempts, real, ~crops.voiced)
         recorded = vocoder.spectra(crops.audio, model.window)
         losses["phase"] = phase_loss(filters.voice, pulse_spectra, recorded, crops.voiced)
         losses["pitch"] = pitch_loss(model, filters.pitch_logits, crops)
     loss = MEL_WEIGHT * losses["mel"] + STFT_WEIGHT * losses["stft"]
     loss = loss + PHASE_WEIGHT * losses["phase"] + PITCH_WEIGHT * losses["pitch"]
     if opponent is not None:
-        losses |= adversarial_losses(opponent, real, predicted)
+        losses |= adversarial_losses(opponent, real, attempts[0])
         loss = loss + ADVERSARIAL_WEIGHT * losses["adversarial"] + FEATURE_WEIGHT * losses["feature_matching"]
     return {"loss": loss, **losses}
 

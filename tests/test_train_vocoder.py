@@ -120,6 +120,23 @@ def test_losses_are_zero_for_the_recording_itself_and_fall_in_training(recording
     assert np.mean(values[-5:]) < 0.8 * values[0]
 
 
+def test_without_voice_chance_is_wanted():
+    generator = torch.Generator().manual_seed(0)
+    one, other, real = torch.randn(3, 2, 63 * STFT_HOP_LENGTH, generator=generator) * 0.1
+    nowhere = torch.zeros(2, 64, dtype=torch.bool)
+    always_the_same = train_vocoder.energy_distances([one, one], real, ~nowhere)
+    by_chance = train_vocoder.energy_distances([one, other], real, ~nowhere)
+    with_voice = train_vocoder.energy_distances([one, other], real, nowhere)
+    first_half = train_vocoder.energy_distances([one, other], real, (torch.arange(64) < 32).expand(2, -1))
+    for name, of_first in train_vocoder.spectral_losses(one, real).items():
+        of_other, between = (train_vocoder.spectral_losses(other, side)[name] for side in (real, one))
+        torch.testing.assert_close(always_the_same[name], of_first)
+        torch.testing.assert_close(with_voice[name], (of_first + of_other) / 2)
+        torch.testing.assert_close(by_chance[name], (of_first + of_other - between) / 2)
+        torch.testing.assert_close(first_half[name], (with_voice[name] + by_chance[name]) / 2, rtol=0.02, atol=0)
+        assert by_chance[name] < 0.6 * always_the_same[name]
+
+
 def test_training_writes_weights_that_speak_and_resumes(recordings, tmp_path, monkeypatch):
     monkeypatch.setattr(train_vocoder, "SAVE_EVERY", 2)
     monkeypatch.setattr(train_vocoder, "Discriminators", lambda: torch_small_discriminators())
