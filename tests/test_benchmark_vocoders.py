@@ -116,7 +116,7 @@ def test_amplitudes_fit_better_than_those_of_torchaudio():
 
 
 def make_score(mos, errors=0, n_words=10, name="a"):
-    return evaluate.Score(name, "text", "text", errors, n_words, errors, 50, mos, mos, None, 200.0, 2.0, 10)
+    return evaluate.Score(name, "text", "text", errors, n_words, errors, 50, -1.5, mos, mos, None, 200.0, 2.0, 10)
 
 
 def make_utterance():
@@ -151,7 +151,7 @@ def test_recordings_are_not_compared_with_themselves():
     rows = [vocoders.copy_row("recordings", [make_utterance()], [make_score(4.0)], [], [])]
     line = evaluate.markdown_table(rows).splitlines()[-1]
     assert line.split("|")[1].strip() == "recordings"
-    assert [cell.strip() for cell in line.split("|")[8:-1]] == ["–"] * 5
+    assert [cell.strip() for cell in line.split("|")[9:-1]] == ["–"] * 5
 
 
 def test_pairs_are_the_same_spectrograms():
@@ -205,7 +205,9 @@ def inputs(tmp_path, monkeypatch, fake_f0):
     for index in range(2):
         soundfile.write(clips / f"LJ{index:03d}.wav", hum(), SAMPLING_RATE)
     tts.save_checkpoint(tts.AcousticModel(CONFIG), tmp_path / "TTS.pth", {})
-    judges = evaluate.Judges(lambda audio: "text of", lambda audio: 3.0 + len(audio) % 7 / 10, None, None)
+    judges = evaluate.Judges(
+        lambda audio: "text of", lambda audio, text: -1.5, lambda audio: 3.0 + len(audio) % 7 / 10, None, None
+    )
     monkeypatch.setattr(evaluate, "load_judges", lambda references: judges)
     monkeypatch.setattr(evaluate, "read_sentences", lambda: ["Abba saw it.", "It is a bee."])
     monkeypatch.setattr(vocoders, "LONG_SENTENCE", "A bee.")

@@ -273,7 +273,20 @@ def test_blurring_shows_as_a_detail_ratio_above_one():
 
 def make_score(errors, n_words, mos, f0_hz=200.0, n_voiced=10):
     moses = mos, mos + 1
-    return evaluate.Score("a", "", "", errors, n_words, 2 * errors, 5 * n_words, *moses, 0.8, f0_hz, 2.0, n_voiced)
+    return evaluate.Score(
+        "a", "", "", errors, n_words, 2 * errors, 5 * n_words, -1.5, *moses, 0.8, f0_hz, 2.0, n_voiced
+    )
+
+
+def test_the_text_that_is_said_is_the_likelier_one():
+    pytest.importorskip("faster_whisper")
+    audio, rate = soundfile.read(evaluate.ROOT / "samples" / "question.flac", dtype="float32")
+    assert rate == SAMPLING_RATE
+    recogniser, heard = evaluate.Recogniser(), evaluate.resample(audio)
+    text = recogniser.recognise(heard)
+    right, wrong = (recogniser.log_probability(heard, words) for words in (text, "The cat sat on a mat of straw."))
+    assert -0.3 < right < 0 and wrong < -2
+    assert len(recogniser.tokenizer.encode(" the time to think")) == 4
 
 
 def test_summary_pools_errors_over_words_and_f0_over_frames():
@@ -391,7 +404,7 @@ def inputs(tmp_path, monkeypatch):
     for name in ("LJ001", "LJ030"):
         soundfile.write(clips / f"{name}.wav", np.zeros(130 * STFT_HOP_LENGTH), SAMPLING_RATE)
     (tmp_path / "TTS.pth").touch()
-    judges = evaluate.Judges(lambda audio: "text of", lambda audio: 3.0, None, None)
+    judges = evaluate.Judges(lambda audio: "text of", lambda audio, text: -1.5, lambda audio: 3.0, None, None)
     monkeypatch.setattr(evaluate, "load_judges", lambda references: judges)
     monkeypatch.setattr(evaluate, "TextToSpeechSynthesizer", FakeSynthesizer)
     monkeypatch.setattr(evaluate, "track_f0", lambda audio: (np.full(len(audio) // STFT_HOP_LENGTH, 190.0), None))
