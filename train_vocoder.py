@@ -453,6 +453,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     training.add_argument("--imitated", type=pathlib.Path, action="append", default=[], help="what `imitate` wrote")
     training.add_argument("--out", type=pathlib.Path, required=True)
     training.add_argument("--init", type=pathlib.Path, help="weights to go on from")
+    training.add_argument("--expansion", type=int, default=vocoder.Config.expansion, help="of blocks without --init")
     training.add_argument("--steps", type=int, required=True)
     training.add_argument("--adversarial-from", type=int, help="step from which discriminators take part")
     training.add_argument("--batch-size", type=int, default=16)
@@ -482,7 +483,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         train(
             options.audio, options.out, options.steps, adversarial_from=options.adversarial_from,
             predicted=options.predicted, imitated=options.imitated, init=options.init, config=config,
-            logdir=options.logdir,
+            model_config=vocoder.Config(expansion=options.expansion), logdir=options.logdir,
         )  # fmt: skip
     except (ValueError, FileNotFoundError, ModuleNotFoundError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")

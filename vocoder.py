@@ -61,7 +61,7 @@ class Config:
     width: int = 256
     n_blocks: int = 6
     kernel_size: int = 7  # frames: the network sees 21 to either side
-    expansion: int = 2  # of the width inside a block
+    expansion: int = 1  # of the width inside a block
     short_width: int = 96  # of the network for short windows
     n_short_blocks: int = 3
     lowest_pitch: float = 65.0  # Hz
