@@ -21,7 +21,7 @@ from torch import Tensor, nn
 import vocoder
 from training import read_saved, save_model
 
-MOST_FILES = 90
+MOST_FILES = 90  # spectrograms that are spoken for each block
 MOST_ROWS = 50_000  # positions of a block that the least squares look at
 RIDGE = 1e-5  # of the mean power of a unit
 

@@ -275,7 +275,7 @@ def whisper_folder() -> pathlib.Path:
 
 
 class Recogniser:
-    """Whisper base; audio is (t,) at JUDGE_RATE, up to 30 seconds are heard."""
+    """Whisper base; audio is (t,) at JUDGE_RATE."""
 
     def __init__(self):
         package, folder = tool("faster_whisper"), whisper_folder()
@@ -304,7 +304,7 @@ class Recogniser:
         return " ".join(segment.text.strip() for segment in segments)
 
     def log_probability(self, audio: np.ndarray, text: str) -> float:
-        """Of a token of `text`, the ones before it being given: mean natural logarithm."""
+        """Of a token of `text`, given those before it: mean natural logarithm. It hears 30 seconds."""
         tokens, features = self.tokenizer.encode(f" {text}"), self.model.feature_extractor(audio)
         n_frames, encoded = features.shape[-1], self.model.encode(self.pad(features))
         (found,) = self.model.model.align(encoded, self.tokenizer.sot_sequence, [tokens], [min(n_frames, 3000)])
