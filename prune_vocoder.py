@@ -1,6 +1,6 @@
 """A vocoder with smaller blocks, made of a trained one: as many hidden units as `--expansion` says are kept.
 
-    python prune_vocoder.py vocoder.pth predicted --expansion 2 --out pruned.pth
+    python prune_vocoder.py wide.pth predicted --expansion 1 --out pruned.pth
 
 Each block in turn keeps the units that add most to its output. What the next layer makes of those that are left is
 found anew by least squares, so that it says what it said before on these spectrograms (arXiv 1707.06342). Some training

@@ -233,9 +233,8 @@ def energy_distances(attempts: Sequence[Tensor], real: Tensor, unvoiced: Tensor)
     in frames without voice, `unvoiced` (B, T).
     """
     first, second, recorded = (log_spectra(audio) for audio in (*attempts, real))
-    to_first, to_second, between = (
-        distances(first, recorded), distances(second, recorded), distances(first, second, unvoiced)
-    )  # fmt: skip
+    to_first, to_second = (distances(attempt, recorded) for attempt in (first, second))
+    between = distances(first, second, unvoiced)
     return {name: (to_first[name] + to_second[name] - between[name]) / 2 for name in between}
 
 

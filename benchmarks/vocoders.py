@@ -220,11 +220,6 @@ def distance(source: Utterance, copy: Utterance) -> evaluate.Distance:
     return evaluate.Distance(float(np.abs(mels - real).mean()), *details, None, f0, int(spoken.sum()))
 
 
-def margin(values: Sequence[float]) -> float | None:
-    """Half of the 95 % interval of the mean."""
-    return 1.96 * float(np.std(values, ddof=1)) / len(values) ** 0.5 if len(values) > 1 else None
-
-
 def pick(row: Mapping, *columns: str) -> dict:
     return {column: row[column] for column in columns}
 
@@ -237,7 +232,7 @@ def copy_row(
 ) -> dict:
     """One row of the table of copies; PESQ and distances are empty for the recordings themselves."""
     row = {"copy-synthesis": name} | pick(evaluate.summarise(name, copies, scores), *SPEECH_COLUMNS)
-    row |= {"PESQ": evaluate.mean(pesqs), "PESQ ±": margin(pesqs)}
+    row |= {"PESQ": evaluate.mean(pesqs), "PESQ ±": evaluate.margin(pesqs)}
     measures = "mel L1", "F0 error st", "voicing error %"
     return row | (
         pick(evaluate.summarise_distances(name, distances), *measures) if distances else dict.fromkeys(measures)
