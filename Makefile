@@ -26,6 +26,8 @@ VOICE := runs/voice
 EPOCHS ?= 24
 STEPS ?= 1200
 DURATION_EPOCHS ?= 4
+TAUGHT_TEXTS ?= 2500
+TAUGHT ?= --everyday
 TRAIN ?= --amp bf16
 voice: $(VOICE)/TTS.pth
 
@@ -41,10 +43,14 @@ $(VOICE)/shifted/done: $(VOICE)/aligned/done
 	$(BIN)/python shift_pitch.py $(CLIPS) $(VOICE)/aligned --out $(@D)
 	touch $@
 
-$(VOICE)/smooth.pth: $(VOICE)/shifted/done $(VOICE)/texts/done
-	$(BIN)/python part2_solution.py train $(VOICE)/aligned --more $(VOICE)/shifted --epochs $(EPOCHS) --batch-size 8 \
-	    --warmup-steps 500 --n-evaluations 6 --durations-root $(VOICE)/texts --duration-epochs $(DURATION_EPOCHS) $(TRAIN) \
-	    --logdir $(VOICE)/smooth --checkpoint $@
+$(VOICE)/taught/done: .venv/installed-eval
+	$(BIN)/python teacher.py $(TRANSCRIPTS) --texts $(TAUGHT_TEXTS) $(TAUGHT) --out $(@D)
+	touch $@
+
+$(VOICE)/smooth.pth: $(VOICE)/shifted/done $(VOICE)/texts/done $(VOICE)/taught/done
+	$(BIN)/python part2_solution.py train $(VOICE)/aligned --more $(VOICE)/shifted --taught $(VOICE)/taught --epochs $(EPOCHS) \
+	    --batch-size 8 --warmup-steps 500 --n-evaluations 6 --durations-root $(VOICE)/texts \
+	    --duration-epochs $(DURATION_EPOCHS) $(TRAIN) --logdir $(VOICE)/smooth --checkpoint $@
 
 $(VOICE)/TTS.pth: $(VOICE)/smooth.pth
 	$(BIN)/python adversarial.py $(VOICE)/aligned --more $(VOICE)/shifted --texts $(VOICE)/texts --checkpoint $< \

@@ -32,7 +32,7 @@ from tqdm.auto import tqdm
 
 import lj_speech
 import part2_solution as tts
-from batching import Batch, length_mask, read_datasets
+from batching import Batch, length_mask, make_loaders, read_datasets
 from pitch import WithPitch
 from training import Run, Stage, checksum, read_saved
 
@@ -119,7 +119,7 @@ def varied_log_pitch(model: tts.AcousticModel, texts: Batch) -> Tensor:
     """(B, N): the predicted melody, livelier and each utterance higher or lower, as recordings are."""
     shift = torch.randn(len(texts.tokens), 1, device=texts.tokens.device) * PITCH_OFFSET_STD
     with torch.no_grad():
-        return model.predict_log_pitch(texts.tokens, texts.durations, texts.token_mask, INTONATION, shift)
+        return model.predict_log_pitch(texts, INTONATION, shift)
 
 
 def blurred(mels: Tensor) -> Tensor:
@@ -147,13 +147,13 @@ def make_batches(datasets: Sequence, texts_root: pathlib.Path | None, model_conf
         config = replace(config, batch_size=max(1, config.batch_size // 2))
     lengths = [[sum(alignment.durations) for alignment in dataset.alignments] for dataset in datasets]
     pitched = [WithPitch(dataset, model_config.vocabulary) for dataset in datasets]
-    recorded = endless(tts.make_loaders(pitched, lengths, model_config.vocabulary, config)[0], step)
+    recorded = endless(make_loaders(pitched, lengths, model_config.vocabulary, config)[0], step)
     if texts_root is None:
         return (Batches(batch, None) for batch in recorded)
     heard = {alignment.text for dataset in datasets for alignment in dataset.alignments}
     alignments = [item for item in read_texts(texts_root, model_config) if item.text not in heard]
     samples, lengths = [item.as_sample() for item in alignments], [sum(item.durations) for item in alignments]
-    texts = endless(tts.make_loaders([samples], [lengths], model_config.vocabulary, config)[0], step)
+    texts = endless(make_loaders([samples], [lengths], model_config.vocabulary, config)[0], step)
     with_mask = (batch._replace(frame_mask=length_mask(batch.durations.sum(1))) for batch in texts)
     return (Batches(*pair) for pair in zip(recorded, with_mask))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,6 +50,8 @@ class Batch(NamedTuple):
     mels: Tensor | None = None  # (B, T, M), normalised; None for the duration model, which needs no spectrograms
     frame_mask: Tensor | None = None  # (B, T) bool
     log_pitch: Tensor | None = None  # (B, N), of Hz; where there is none, it is read from the spectrograms
+    cues: Tensor | None = None  # (B, N) int64, what the text says of the melody: see `cues`
+    taught: Tensor | None = None  # (B,) bool, whether the teacher speaks: see `teacher`
 
     def to(self, device: torch.device) -> Batch:
         return Batch(*(None if tensor is None else tensor.to(device, non_blocking=True) for tensor in self))
@@ -83,8 +86,10 @@ def collate(vocabulary: Vocabulary, samples: Sequence[Mapping]) -> Batch:
     tokens = [torch.tensor(vocabulary.encode(sample["phonemes_code"])) for sample in samples]
     durations = [torch.tensor(sample["phonemes_duration"]) for sample in samples]
     batch = Batch(pad(tokens), pad(durations), length_mask([len(item) for item in tokens]))
-    if "log_pitch" in samples[0]:
-        batch = batch._replace(log_pitch=pad([sample["log_pitch"] for sample in samples]))
+    melody = {name: pad([sample[name] for sample in samples]) for name in ("log_pitch", "cues") if name in samples[0]}
+    if "cues" in samples[0]:
+        melody["taught"] = torch.tensor([sample.get("taught", False) for sample in samples])
+    batch = batch._replace(**melody)
     if "spectrogram" not in samples[0]:
         return batch
     mels = [normalise(torch.as_tensor(sample["spectrogram"])).T for sample in samples]
@@ -132,3 +137,19 @@ def read_datasets(root: pathlib.Path, more_root: pathlib.Path | None = None) -> 
     for part in more:
         train = lj_speech.AlignedDataset(train.mel_paths + part.mel_paths, train.alignments + part.alignments)
     return train, val
+
+
+def make_loaders(datasets: Sequence, lengths: Sequence, vocabulary: Sequence[str], config) -> list:
+    """Data loaders of length-bucketed batches, for training and validation."""
+    samplers = [BucketBatchSampler(items, config.batch_size, config.bucket_batches, config.seed) for items in lengths]
+    plain = np.array_split(np.random.default_rng(0).permutation(len(lengths[0])), len(samplers[0]))
+    fractions = [padded_fraction(lengths[0], batches) for batches in (list(samplers[0]), plain)]
+    print("{} utterances in {} batches, {:.1%} padding ({:.1%} unsorted)".format(
+        len(lengths[0]), len(samplers[0]), *fractions))  # fmt: skip
+    return [
+        torch.utils.data.DataLoader(
+            dataset, batch_sampler=sampler, collate_fn=functools.partial(collate, Vocabulary(vocabulary)),
+            num_workers=config.n_workers, persistent_workers=config.n_workers > 0, pin_memory=torch.cuda.is_available(),
+        )
+        for dataset, sampler in zip(datasets, samplers)
+    ]  # fmt: skip

@@ -17,6 +17,7 @@ import numpy as np
 
 import lj_speech
 import part2_solution
+from cues import match_cues
 from lj_speech import FRAME_MILLISECONDS
 from training import checksum
 
@@ -86,7 +87,8 @@ def speak_dataset(
         unfinished = pathlib.Path(folder, root.name)
         unfinished.mkdir()
         for index, text in enumerate(sentences):
-            for part, speech in enumerate(synthesizer.predict(lj_speech.text_to_phonemes(text))):
+            codes = lj_speech.text_to_phonemes(text)
+            for part, speech in enumerate(synthesizer.predict(codes, cues=match_cues(text, codes))):
                 write_utterance(unfinished, f"S{index:03d}-{part}", text, speech)
         os.replace(unfinished, root)
     return root

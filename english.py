@@ -501,8 +501,12 @@ def explain(text: str, custom_words: CustomWords | None = None) -> Iterator[Sent
         yield Sentence(sentence, normalized, pronounce_words(normalized, custom))
 
 
-def sentences_to_phonemes(text: str, custom_words: CustomWords | None = None) -> list[list[str]]:
-    """ARPAbet codes with stress of each sentence, "pau" at both ends and where a reader pauses, never two in a row.
+def codes_of(words: Sequence[Word]) -> list[str]:
+    return [code for word in words for code in word.codes]
+
+
+def spoken_words(text: str, custom_words: CustomWords | None = None) -> list[list[Word]]:
+    """The words of each sentence, with a pause at both ends and where a reader pauses, never two in a row.
 
     `custom_words` maps words (any case) to codes, a list or "HH AH0 L OW1", and overrides everything else.
     Characters without an English reading are skipped with a warning. ValueError if nothing is left to say, or if
@@ -513,15 +517,20 @@ def sentences_to_phonemes(text: str, custom_words: CustomWords | None = None) ->
     _warn_of_unreadable(text)
     sentences = []
     for sentence in explain(text, custom_words):
-        codes = [PAUSE]
-        for word in (*sentence.words, Word("", [PAUSE], "pause")):
-            if word.codes != [PAUSE] or codes[-1] != PAUSE:
-                codes += word.codes
-        if len(codes) > 1:
-            sentences.append(codes)
+        words = [Word("", [PAUSE], "pause")]
+        for word in (*sentence.words, words[0]):
+            if word.codes != [PAUSE] or words[-1].codes != [PAUSE]:
+                words.append(word)
+        if len(words) > 1:
+            sentences.append(words)
     if not sentences:
         raise ValueError(f"nothing to say in {text[:80]!a}: no letters, digits or symbols with an English reading")
     return sentences
+
+
+def sentences_to_phonemes(text: str, custom_words: CustomWords | None = None) -> list[list[str]]:
+    """The codes of each sentence of `spoken_words`, ARPAbet with stress, "pau" for the pauses. Raises as it does."""
+    return [codes_of(words) for words in spoken_words(text, custom_words)]
 
 
 def text_to_phonemes(text: str, custom_words: CustomWords | None = None) -> list[str]:

@@ -23,7 +23,6 @@ References
 from __future__ import annotations
 
 import argparse
-import functools
 import math
 import numbers
 import pathlib
@@ -42,13 +41,14 @@ import batching
 import cleaning
 import english
 import lj_speech
-from batching import Batch, Vocabulary, collate, denormalise, run_gru
+from batching import Batch, Vocabulary, denormalise, make_loaders, run_gru
+from cues import UNKNOWN, read_cues
 from lj_speech import MEL_SCALE_BINS, SPECTROGRAMS_MIN
-from pitch import PitchConfig, PitchEncoding, PitchModel, WithPitch, read_log_pitch
-from training import EpochConfig, Run, Stage, checksum, load_model, run_stage, save_model
+from pitch import PitchConfig, PitchEncoding, PitchModel, WithPitch, read_log_pitch, read_taught
+from training import EpochConfig, Run, Stage, checksum, load_model, read_saved, run_stage, save_model
 
 CHECKPOINT_PATH = pathlib.Path("TTS.pth")
-CHECKPOINT_MD5 = "67abb4a05b51aeeeb33e1c6964335a3a"
+CHECKPOINT_MD5 = "f67f08817cd8fb3b75f31b8b41788538"
 CHECKPOINT_LINK = ""  # a Google Drive address, filled in by whoever publishes a copy
 
 # -------- Configuration ----------------------------------------------------------------------------------------------
@@ -314,13 +314,11 @@ class AcousticModel(nn.Module):
         ends = (durations.clamp_min(1) * token_mask).cumsum(1).add(0.5).floor()
         return torch.diff(ends, dim=1, prepend=torch.zeros_like(ends[:, :1])).long()
 
-    def predict_log_pitch(
-        self, tokens: Tensor, durations: Tensor, token_mask: Tensor, intonation: float = 1, shift: float | Tensor = 0
-    ) -> Tensor:
-        """(B, N) each -> (B, N) of Hz: `intonation` times as far from each utterance's mean, and `shift` higher."""
-        normalised = self.pitch_model(tokens, self.normalise_durations(durations), token_mask).float()
+    def predict_log_pitch(self, batch: Batch, intonation: float = 1, shift: float | Tensor = 0) -> Tensor:
+        """(B, N), of Hz: `intonation` times as far from each utterance's mean, and `shift` higher."""
+        normalised = self.pitch_model(batch, self.normalise_durations(batch.durations)).float()
         log_pitch = normalised * self.config.log_pitch_std + self.config.log_pitch_mean
-        middle = (log_pitch * token_mask).sum(1, keepdim=True) / token_mask.sum(1, keepdim=True)
+        middle = (log_pitch * batch.token_mask).sum(1, keepdim=True) / batch.token_mask.sum(1, keepdim=True)
         return middle + intonation * (log_pitch - middle) + shift
 
 
@@ -354,7 +352,7 @@ def duration_loss(model: AcousticModel, batch: Batch) -> dict[str, Tensor]:
 
 def pitch_loss(model: AcousticModel, batch: Batch) -> dict[str, Tensor]:
     """L2 of the normalised log pitch; nothing but the pitch model gets a gradient."""
-    error = model.predict_log_pitch(batch.tokens, batch.durations, batch.token_mask) - batch.log_pitch
+    error = model.predict_log_pitch(batch) - batch.log_pitch
     return {"loss": masked_mean(error.square(), batch.token_mask) / model.config.log_pitch_std**2}
 
 
@@ -408,24 +406,6 @@ def describe_data(alignments: Sequence[lj_speech.Alignment], min_count: int = 10
     )
 
 
-def make_loaders(datasets: Sequence, lengths: Sequence, vocabulary: Sequence[str], config: TrainConfig) -> list:
-    """Data loaders of length-bucketed batches, for training and validation."""
-    samplers = [
-        batching.BucketBatchSampler(items, config.batch_size, config.bucket_batches, config.seed) for items in lengths
-    ]
-    plain = np.array_split(np.random.default_rng(0).permutation(len(lengths[0])), len(samplers[0]))
-    fractions = [batching.padded_fraction(lengths[0], batches) for batches in (list(samplers[0]), plain)]
-    print("{} utterances in {} batches, {:.1%} padding ({:.1%} unsorted)".format(
-        len(lengths[0]), len(samplers[0]), *fractions))  # fmt: skip
-    return [
-        torch.utils.data.DataLoader(
-            dataset, batch_sampler=sampler, collate_fn=functools.partial(collate, Vocabulary(vocabulary)),
-            num_workers=config.n_workers, persistent_workers=config.n_workers > 0, pin_memory=torch.cuda.is_available(),
-        )
-        for dataset, sampler in zip(datasets, samplers)
-    ]  # fmt: skip
-
-
 def spectrogram_picture(mels: Tensor) -> Tensor:
     """Normalised (T, M) -> (1, M, T) grey levels in [0, 1], low bands at the bottom."""
     return ((mels.float().T.flip(0) + 3) / 6).clamp(0, 1)[None]
@@ -474,7 +454,7 @@ def evaluate_durations(stage: Stage, loader: Iterable[Batch], writer) -> dict[st
 def train_tts(
     dataset_root: pathlib.Path, num_epochs: int, logdir: str | pathlib.Path = "runs/tts", *,
     config: TrainConfig = TrainConfig(), model_settings: Mapping = {}, durations_root: pathlib.Path | None = None,
-    more_root: pathlib.Path | None = None, init: pathlib.Path | None = None,
+    more_root: pathlib.Path | None = None, taught_root: pathlib.Path | None = None, init: pathlib.Path | None = None,
     checkpoint_path: str | pathlib.Path = CHECKPOINT_PATH, resume: bool = True,
 ) -> None:  # fmt: skip
     """Train from scratch on the aligned dataset at `dataset_root`; leaves the voice in `./TTS.pth`.
@@ -486,17 +466,18 @@ def train_tts(
     model_settings      fields of `ModelConfig` other than their defaults, e.g. {"width": 384}
     durations_root      more alignments without spectrograms for the duration model (`prepare_data.py --no-audio`)
     more_root           more utterances to train on, e.g. copies with another pitch (`shift_pitch.py`)
+    taught_root         a teacher's melodies for the pitch model (`teacher.py`)
     init                a checkpoint to start from, with its configuration, instead of from scratch
     resume              False discards an unfinished run in `logdir`
 
     Raises FileNotFoundError for a missing dataset, ValueError for broken data or settings.
     """
-    if num_epochs < 1:
-        raise ValueError(f"num_epochs is {num_epochs}: train for at least 1")
+    if num_epochs < (0 if init else 1):
+        raise ValueError(f"num_epochs is {num_epochs}: train for at least 1, or 0 to change only the GRUs of `init`")
     datasets = batching.read_datasets(dataset_root, more_root)
     torch.manual_seed(config.seed)
     model = make_model([a for dataset in datasets for a in dataset.alignments], model_settings, init)
-    source = {"init": checksum(pathlib.Path(init))} if init else {}
+    source = {} if init is None else {"init": checksum(init), "before": read_saved(init, "")["training"]}
     settings = {"model": asdict(model.config), "training": asdict(config), "num_epochs": num_epochs, **source}
     run = Run(pathlib.Path(logdir), settings, resume)
 
@@ -504,7 +485,7 @@ def train_tts(
         pitched = [WithPitch(dataset, model.config.vocabulary) for dataset in datasets]
         if run.state is None or run.state["stage"] == "spectrogram":
             model = train_spectrograms(model, pitched, num_epochs, config, run)
-        model = train_pitch(model, pitched, config, run)
+        model = train_pitch(model, pitched, taught_root, config, run)
     alignments = [dataset.alignments for dataset in datasets]
     if durations_root is not None:
         held_out = {alignment.text for alignment in alignments[1]}
@@ -548,11 +529,19 @@ def train_spectrograms(model: AcousticModel, datasets: Sequence, n_epochs: int, 
     return run_stage("spectrogram", stage, loaders, n_epochs, functions, run)
 
 
-def train_pitch(model: AcousticModel, datasets: Sequence, config: TrainConfig, run: Run) -> AcousticModel:
-    """The second training: the pitch model alone, on spectrograms. Returns the averaged model."""
+def train_pitch(model: AcousticModel, datasets: Sequence, taught_root: pathlib.Path | None, config, run: Run):
+    """The second training: the pitch model alone, on melodies, a teacher's too. Returns the averaged model."""
     config = replace(config, amp="fp32", weight_decay=1e-2)
-    lengths = [[sum(alignment.durations) for alignment in dataset.alignments] for dataset in datasets]
-    loaders = make_loaders(datasets, lengths, model.config.vocabulary, config)
+    samples = [dataset.melodies() for dataset in datasets]
+    samples[0] = list({item["text"]: item for item in reversed(samples[0])}.values())  # of copies, the recording
+    if taught_root is not None:
+        vocabulary, held_out = Vocabulary(model.config.vocabulary), {sample["text"] for sample in samples[1]}
+        samples[0] += [
+            sample for sample in read_taught(pathlib.Path(taught_root), samples[0])
+            if vocabulary.knows(sample["phonemes_code"]) and sample["text"] not in held_out
+        ]  # fmt: skip
+    lengths = [[len(sample["phonemes_code"]) for sample in items] for items in samples]
+    loaders = make_loaders(samples, lengths, model.config.vocabulary, config)
     stage = Stage(model, [model.pitch_model], config.pitch_learning_rate, config.pitch_epochs * len(loaders[0]), config)
     return run_stage("pitch", stage, loaders, config.pitch_epochs, (pitch_loss, evaluate_pitch), run)
 
@@ -587,8 +576,8 @@ class TextToSpeechSynthesizer:
     """
 
     SENTENCE_PAUSE = 0.25  # seconds of silence between sentences, on top of the pauses at their ends
-    pitch = 0.2  # semitones above the prediction; 0.2 give the speaker's median. Set on the object to speak higher
-    intonation = 0.8  # how far the predicted melody goes up and down: 0 is flat, more is livelier
+    pitch = 0.4  # semitones above the prediction; 0.4 give the speaker's mean. Set on the object to speak higher
+    intonation = 1.2  # how far the predicted melody, a mean of likely ones, goes up and down: 0 is flat
     denoising = 10.0  # times the power of the room's noise that is taken away; 0 leaves it
 
     def __init__(self, checkpoint_path: str | pathlib.Path = CHECKPOINT_PATH, vocoder=None):
@@ -606,8 +595,9 @@ class TextToSpeechSynthesizer:
 
         Raises TypeError where `text` is no str, ValueError where it holds nothing to say.
         """
-        sentences = english.sentences_to_phonemes(text, custom_words)
-        audio = [part for codes in sentences for part in (self.synthesize_from_phonemes(codes), self._silence())]
+        audio = []
+        for pieces in self._predict_sentences(text, custom_words):
+            audio += [*(self.vocoder(speech.spectrogram) for speech in pieces), self._silence()]
         return torch.cat(audio[:-1], dim=1)
 
     def stream_from_text(self, text: str, custom_words: Mapping = {}, chunk: int = 32) -> Iterator[Tensor]:
@@ -615,11 +605,15 @@ class TextToSpeechSynthesizer:
 
         Needs a vocoder that has `stream`, as `lj_speech.Vocoder` has. Raises as `synthesize_from_text`, when iterated.
         """
-        for index, codes in enumerate(english.sentences_to_phonemes(text, custom_words)):
+        for index, pieces in enumerate(self._predict_sentences(text, custom_words)):
             if index > 0:
                 yield self._silence()
-            for speech in self._predict_pieces(codes, None):
+            for speech in pieces:
                 yield from self.vocoder.stream(speech.spectrogram, chunk)
+
+    def _predict_sentences(self, text: str, custom_words: Mapping) -> Iterator[Iterator[Speech]]:
+        for words in english.spoken_words(text, custom_words):
+            yield self._predict_pieces(english.codes_of(words), None, read_cues(words))
 
     def _silence(self) -> Tensor:
         return torch.zeros(1, round(self.SENTENCE_PAUSE * lj_speech.SAMPLING_RATE))
@@ -632,8 +626,11 @@ class TextToSpeechSynthesizer:
         """
         return torch.cat([self.vocoder(speech.spectrogram) for speech in self.predict(phonemes, durations)], dim=1)
 
-    def predict(self, phonemes: list[str], durations: list[int] | None = None) -> list[Speech]:
-        """The spectrograms that `synthesize_from_phonemes` gives to the vocoder, with durations and alignment."""
+    def predict(self, phonemes: list[str], durations: list | None = None, cues: list | None = None) -> list[Speech]:
+        """The spectrograms that `synthesize_from_phonemes` gives to the vocoder, with durations and alignment.
+
+        `cues`, one for each phoneme, tell what the text says of the melody (`cues.match_cues(text, phonemes)`).
+        """
         if not isinstance(phonemes, (list, tuple)) or not all(isinstance(code, str) for code in phonemes):
             raise TypeError("phonemes is no list of str: use synthesize_from_text for text")
         if len(phonemes) == 0:
@@ -641,7 +638,7 @@ class TextToSpeechSynthesizer:
         self.vocabulary.encode(phonemes)  # names the unknown before anything is computed
         if durations is not None:
             durations = self._check_durations(durations, len(phonemes))
-        return list(self._predict_pieces(list(phonemes), durations))
+        return list(self._predict_pieces(list(phonemes), durations, cues or [UNKNOWN] * len(phonemes)))
 
     def _check_durations(self, durations: Sequence[int], n_phonemes: int) -> list[int]:
         durations = durations.tolist() if hasattr(durations, "tolist") else durations
@@ -660,7 +657,7 @@ class TextToSpeechSynthesizer:
         return [int(duration) for duration in durations]
 
     @torch.inference_mode()
-    def _predict_pieces(self, phonemes: list[str], durations: list[int] | None) -> Iterator[Speech]:
+    def _predict_pieces(self, phonemes: list, durations: list | None, cues: list[int]) -> Iterator[Speech]:
         """Halves what is too long for the learned positions, as near the middle as there is a pause."""
         config = self.model.config
         if len(phonemes) <= config.max_phonemes:
@@ -669,7 +666,7 @@ class TextToSpeechSynthesizer:
             encoded = self.model.encoder(tokens, token_mask)
             frames = durations or self.model.predict_durations(encoded, token_mask)[0].tolist()
             if 0 < sum(frames) <= config.max_frames:
-                prediction = self.model.decode(encoded, self._complete(tokens, token_mask, frames))
+                prediction = self.model.decode(encoded, self._complete(tokens, token_mask, frames, cues))
                 spectrogram = self._clean(denormalise(prediction.mels[0]).T, phonemes, frames)
                 yield Speech(spectrogram, phonemes, frames, prediction.alignment[0])
             if sum(frames) <= config.max_frames:
@@ -679,21 +676,21 @@ class TextToSpeechSynthesizer:
         middle = len(phonemes) / 2
         pauses = [i + 1 for i, code in enumerate(phonemes[:-1]) if code == lj_speech.PAUSE and i > 0]
         cut = min(pauses or [int(middle)], key=lambda place: abs(place - middle))
-        yield from self._predict_pieces(phonemes[:cut], durations and durations[:cut])
-        yield from self._predict_pieces(phonemes[cut:], durations and durations[cut:])
+        for piece in (slice(cut), slice(cut, None)):
+            yield from self._predict_pieces(phonemes[piece], durations and durations[piece], cues[piece])
 
     def _clean(self, spectrogram: Tensor, phonemes: list[str], frames: list[int]) -> Tensor:
         """Less of the room's noise, and soft ends where there are pauses."""
         first, last = (frames[place] * (phonemes[place] == lj_speech.PAUSE) for place in (0, -1))
         return cleaning.fade(cleaning.denoise(spectrogram, self.model.noise_floor, self.denoising), first, last)
 
-    def _complete(self, tokens: Tensor, token_mask: Tensor, frames: list[int]) -> Batch:
+    def _complete(self, tokens: Tensor, token_mask: Tensor, frames: list[int], cues: list[int]) -> Batch:
         """One utterance with durations, and with the melody that `pitch` and `intonation` make of the predicted one."""
-        durations = torch.tensor([frames], device=self.device)
+        durations, cues = (torch.tensor([row], device=self.device) for row in (frames, cues))
         frame_mask = torch.ones(1, sum(frames), dtype=torch.bool, device=self.device)
+        batch = Batch(tokens, durations, token_mask, frame_mask=frame_mask, cues=cues)
         shift = self.pitch * math.log(2) / 12
-        log_pitch = self.model.predict_log_pitch(tokens, durations, token_mask, self.intonation, shift)
-        return Batch(tokens, durations, token_mask, frame_mask=frame_mask, log_pitch=log_pitch)
+        return batch._replace(log_pitch=self.model.predict_log_pitch(batch, self.intonation, shift))
 
 
 # -------- Command line -----------------------------------------------------------------------------------------------
@@ -712,6 +709,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     train.add_argument("--logdir", type=pathlib.Path, default="runs/tts")
     train.add_argument("--durations-root", type=pathlib.Path, help="more alignments for the duration model")
     train.add_argument("--more", type=pathlib.Path, help="more utterances to train on: see shift_pitch.py")
+    train.add_argument("--taught", type=pathlib.Path, help="a teacher's melodies: see teacher.py")
     train.add_argument("--init", type=pathlib.Path, help="checkpoint to start from instead of from scratch")
     train.add_argument("--no-resume", action="store_true", help="discard an unfinished run in the log folder")
     for setting in fields(TrainConfig):
@@ -742,7 +740,8 @@ def run_train(options: argparse.Namespace) -> None:
     config = TrainConfig(**{setting.name: getattr(options, setting.name) for setting in fields(TrainConfig)})
     train_tts(
         options.dataset_root, options.epochs, options.logdir, config=config, durations_root=options.durations_root,
-        more_root=options.more, init=options.init, checkpoint_path=options.checkpoint, resume=not options.no_resume,
+        more_root=options.more, taught_root=options.taught, init=options.init, checkpoint_path=options.checkpoint,
+        resume=not options.no_resume,
     )  # fmt: skip
 
 

@@ -428,7 +428,7 @@ def checked_spectrogram(audio: torch.Tensor) -> np.ndarray:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
         write(file)
@@ -459,8 +459,8 @@ def make_utterance(job: Job) -> str | None:
     except ValueError as error:
         return str(error)
     if spectrogram is not None:
-        _write(job.out / f"{job.id}.mel.npy", lambda file: np.save(file, spectrogram))
-    _write(job.out / f"{job.id}.json", lambda file: file.write(json.dumps(record, ensure_ascii=False).encode()))
+        write_whole(job.out / f"{job.id}.mel.npy", lambda file: np.save(file, spectrogram))
+    write_whole(job.out / f"{job.id}.json", lambda file: file.write(json.dumps(record, ensure_ascii=False).encode()))
     return None
 
 
@@ -469,15 +469,17 @@ def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which lets files be finished
 
 
-def _make_all(jobs: Sequence[Job], n_workers: int) -> list[str | None]:
+def make_all(make: Callable[[Any], str | None], jobs: Sequence, n_workers: int) -> list[str | None]:
+    """`make` of each job, in processes of their own where there is more than one worker."""
+
     def watched(reasons: Iterable[str | None]) -> list[str | None]:
         return list(tqdm(reasons, total=len(jobs), desc="utterances", unit=""))
 
     if n_workers == 1:
-        return watched(map(make_utterance, jobs))
+        return watched(map(make, jobs))
     with ProcessPoolExecutor(n_workers, get_context("spawn"), _start_worker) as pool:
         try:
-            return watched(pool.map(make_utterance, jobs))
+            return watched(pool.map(make, jobs))
         except BaseException:  # an interrupt too
             pool.shutdown(cancel_futures=True)
             raise
@@ -505,7 +507,8 @@ def prepare(
     metadata = audio / "metadata.csv" if audio else None
     texts = read_transcripts(transcripts or (metadata if metadata.exists() else audio))
     out.mkdir(parents=True, exist_ok=True)
-    _write(out / "all_possible_phoneme_codes.pkl", lambda file: pickle.dump({*english.PHONEMES, english.PAUSE}, file))
+    codes = {*english.PHONEMES, english.PAUSE}
+    write_whole(out / "all_possible_phoneme_codes.pkl", lambda file: pickle.dump(codes, file))
 
     kept, skipped, jobs = [], {}, []
     for identifier in sorted(files or known):
@@ -515,10 +518,10 @@ def prepare(
             skipped[identifier] = "no alignment" if identifier in texts else "no transcript"
         else:
             jobs.append(Job(identifier, texts[identifier], files.get(identifier), known.get(identifier), out))
-    reasons = dict(zip((job.id for job in jobs), _make_all(jobs, n_workers or os.cpu_count() or 1)))
+    reasons = dict(zip((job.id for job in jobs), make_all(make_utterance, jobs, n_workers or os.cpu_count() or 1)))
     skipped |= {identifier: reason for identifier, reason in reasons.items() if reason}
     listing = "".join(f"{identifier}\t{reason}\n" for identifier, reason in sorted(skipped.items()))
-    _write(out / "skipped.txt", lambda file: file.write(listing.encode()))
+    write_whole(out / "skipped.txt", lambda file: file.write(listing.encode()))
     summary = Summary([identifier for identifier, reason in reasons.items() if not reason], kept, skipped)
     if not summary.written and not summary.kept:
         raise ValueError(f"not one utterance can be used: {summary}")

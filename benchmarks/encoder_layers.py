@@ -33,7 +33,7 @@ from tqdm import tqdm
 
 import lj_speech
 import part2_solution as tts
-from batching import Batch
+from batching import Batch, make_loaders
 from pitch import WithPitch
 from training import Stage
 
@@ -118,7 +118,7 @@ def measure(
     model = make_model(kind, alignments, settings, config.seed)
     lengths = [[sum(alignment.durations) for alignment in dataset.alignments] for dataset in datasets]
     with contextlib.redirect_stdout(sys.stderr):  # tells of the padding; the output is the table
-        loaders = tts.make_loaders(datasets, lengths, model.config.vocabulary, config)
+        loaders = make_loaders(datasets, lengths, model.config.vocabulary, config)
     stage = Stage(model, model.spectrogram_parts, config.learning_rate, n_steps, config)
     torch.manual_seed(config.seed)  # of dropout
     bar = tqdm(take(loaders[0], n_steps), desc=f"{kind}, seed {config.seed}", total=n_steps)

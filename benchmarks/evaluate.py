@@ -79,6 +79,7 @@ sys.path.insert(0, str(ROOT))
 import english  # noqa: E402
 import lj_speech  # noqa: E402
 import prepare_data  # noqa: E402
+from cues import match_cues  # noqa: E402
 from lj_speech import FRAME_MILLISECONDS, PAUSE, SAMPLING_RATE, STFT_HOP_LENGTH  # noqa: E402
 from part2_solution import TextToSpeechSynthesizer  # noqa: E402
 
@@ -387,8 +388,10 @@ class Utterance(NamedTuple):
 
 def speak(synthesizer: TextToSpeechSynthesizer, name: str, text: str, codes: list[str], durations=None) -> Utterance:
     """Say phonemes, with predicted or given durations, and take the time."""
+    cues = match_cues(text, codes)
     start = time.perf_counter()
-    pieces = [piece._replace(spectrogram=piece.spectrogram.cpu()) for piece in synthesizer.predict(codes, durations)]
+    predicted = synthesizer.predict(codes, durations, cues)
+    pieces = [piece._replace(spectrogram=piece.spectrogram.cpu()) for piece in predicted]
     middle = time.perf_counter()
     audio = torch.cat([synthesizer.vocoder(piece.spectrogram) for piece in pieces], dim=1)[0].numpy()
     end = time.perf_counter()

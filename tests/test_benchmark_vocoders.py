@@ -213,7 +213,8 @@ def inputs(tmp_path, monkeypatch, fake_f0):
     monkeypatch.setattr(vocoders, "LONG_SENTENCE", "A bee.")
     monkeypatch.setattr(vocoders, "REST", 0)
     monkeypatch.setattr(lj_speech, "text_to_phonemes", lambda text: ["pau", "AA1", "B", "pau"])
-    monkeypatch.setattr(english, "sentences_to_phonemes", lambda text, words: [["pau", "AA1", "B", "pau"]])
+    words = [english.Word("", [code], "") for code in ("pau", "AA1", "B", "pau")]
+    monkeypatch.setattr(english, "spoken_words", lambda text, custom=None: [words])
     fakes = {name: FakeVocoder(delay=vocoders.DELAYS.get(name, 0)) for name in ("harmonic", "hifigan")}
     monkeypatch.setattr(vocoders, "load_vocoders", lambda weights, trust: fakes)
     monkeypatch.setattr(vocoders, "load_pesq", lambda: None)

@@ -194,7 +194,7 @@ class FakeSynthesizer:
     def __init__(self, checkpoint=None, vocoder=None):
         self.said, self.denoisings = [], []
 
-    def predict(self, codes, durations=None):
+    def predict(self, codes, durations=None, cues=None):
         self.said.append(list(codes))
         self.denoisings.append(self.denoising)
         durations = durations or [10] * len(codes)

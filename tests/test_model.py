@@ -10,6 +10,7 @@ import lj_speech
 import part2_solution as tts
 import prepare_data
 from batching import Batch, length_mask, normalise, pad
+from cues import N_CUES
 from part2_solution import ModelConfig
 from pitch import PitchEncoding, read_log_pitch
 
@@ -30,12 +31,13 @@ def random_batch(lengths=((5, 20), (9, 40), (2, 7)), seed=0) -> Batch:
     mels = [torch.randn(t, 80, generator=generator) for _, t in lengths]
     masks = [length_mask(column) for column in zip(*lengths)]
     log_pitch = [torch.rand(n, generator=generator) + 4.8 for n, _ in lengths]  # 120 to 330 Hz
-    return Batch(pad(tokens), pad(durations), masks[0], pad(mels), masks[1], pad(log_pitch))
+    cues = [torch.randint(N_CUES, (n,), generator=generator) for n, _ in lengths]
+    return Batch(pad(tokens), pad(durations), masks[0], pad(mels), masks[1], pad(log_pitch), pad(cues))
 
 
 def single(batch: Batch, index: int) -> Batch:
     n, t = int(batch.token_mask[index].sum()), int(batch.frame_mask[index].sum())
-    lengths = Batch(n, n, n, mels=t, frame_mask=t, log_pitch=n)
+    lengths = Batch(n, n, n, mels=t, frame_mask=t, log_pitch=n, cues=n)
     return Batch(*(part if part is None else part[index : index + 1, :end] for part, end in zip(batch, lengths)))
 
 
@@ -185,7 +187,7 @@ def test_every_parameter_gets_a_gradient():
     assert without == {name for name in names if name.startswith(("duration_model", "pitch_model"))}
     for part, loss in {"duration_model": tts.duration_loss, "pitch_model": tts.pitch_loss}.items():
         model.zero_grad(set_to_none=True)
-        loss(model, batch)["loss"].backward()
+        loss(model, batch._replace(taught=torch.tensor([True, False, True])))["loss"].backward()
         with_gradient = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
         assert with_gradient == {name for name in names if name.startswith(part)}, f"the {part} learns alone"
 
@@ -282,8 +284,8 @@ def test_pitch_changes_the_spectrogram_and_padding_does_not_change_pitch(model):
     batch = random_batch()
     higher = batch._replace(log_pitch=batch.log_pitch + 0.2)
     assert (model(batch).mels - model(higher).mels)[batch.frame_mask].abs().max() > 1e-3
-    together = model.predict_log_pitch(batch.tokens, batch.durations, batch.token_mask)
+    together = model.predict_log_pitch(batch)
     for index, length in enumerate(batch.token_mask.sum(1)):
         alone = single(batch, index)
-        expected = model.predict_log_pitch(alone.tokens, alone.durations, alone.token_mask)
+        expected = model.predict_log_pitch(alone)
         torch.testing.assert_close(together[index : index + 1, :length], expected)

@@ -145,6 +145,16 @@ def test_training_goes_on_from_a_checkpoint(dataset_root, tmp_path):
     assert all(torch.allclose(before["weights"][name], after["weights"][name], atol=1e-4) for name in learned)
 
 
+def test_the_pitch_alone_is_learned_anew(dataset_root, tmp_path):
+    first = train(dataset_root, tmp_path)
+    still = tts.replace(QUICK, duration_epochs=0, pitch_epochs=2)
+    second = train(dataset_root, tmp_path, 0, name="b", config=still, init=first, model_settings={})
+    before, after = (torch.load(path, weights_only=True) for path in (first, second))
+    changed = {name for name, old in before["weights"].items() if not torch.equal(old, after["weights"][name])}
+    assert changed and all(name.startswith("pitch_model") for name in changed)
+    assert after["training"]["before"] == before["training"]
+
+
 def test_what_does_not_fit_a_checkpoint_is_named(dataset_root, tmp_path):
     checkpoint = train(dataset_root, tmp_path, 1)
     with pytest.raises(ValueError, match="other model settings"):

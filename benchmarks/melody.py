@@ -1,0 +1,98 @@
+"""Does a voice speak with the speaker's melody, and do its questions sound like questions?
+
+    python benchmarks/melody.py TTS.pth --dataset LJ-Speech-aligned
+
+like the speaker   the pitch of each phoneme that is predicted for validation utterances, with the durations of the
+                   recordings, against the pitch that `pitch` reads in these: correlation within an utterance, and
+                   standard deviation of the predicted over that of the read pitch, pauses left out
+questions          yes/no questions of `questions.tsv`, spoken from text, and the same words as statements: how high the
+                   last 0.1 s of voice are over the median of the whole, in semitones, by Praat
+95 % confidence of the means. `--piper` measures the questions of Piper's voice `joe` too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))  # the modules of the project
+
+import lj_speech  # noqa: E402
+import teacher  # noqa: E402
+from batching import Vocabulary, collate  # noqa: E402
+from part2_solution import AcousticModel, TextToSpeechSynthesizer  # noqa: E402
+from pitch import WithPitch  # noqa: E402
+
+QUESTIONS = pathlib.Path(__file__).with_name("questions.tsv")
+END = 0.1  # s of voice
+SEMITONES = 12 / np.log(2)
+SPEAKER_LIMITS, PIPER_LIMITS = (90.0, 450.0), (teacher.LOWEST, teacher.HIGHEST)  # Hz, where Praat looks
+
+
+def mean(values: Sequence[float]) -> str:
+    return f"{np.mean(values):.2f} ± {1.96 * statistics.stdev(values) / len(values) ** 0.5:.2f}"
+
+
+@torch.inference_mode()
+def like_the_speaker(model: AcousticModel, dataset: lj_speech.AlignedDataset) -> tuple[list[float], list[float]]:
+    """Correlation and ratio of the deviations, of each utterance."""
+    correlations, ratios = [], []
+    for sample in WithPitch(dataset, model.config.vocabulary).melodies():
+        batch = collate(Vocabulary(model.config.vocabulary), [sample])
+        spoken = [code != lj_speech.PAUSE for code in sample["phonemes_code"]]
+        predicted, read = (row[0].numpy()[spoken] for row in (model.predict_log_pitch(batch), batch.log_pitch))
+        correlations.append(float(np.corrcoef(predicted, read)[0, 1]))
+        ratios.append(float(predicted.std() / read.std()))
+    return correlations, ratios
+
+
+def rise(audio: np.ndarray, limits: tuple[float, float]) -> float:
+    """Semitones of the end over the median. Raises ValueError where there is no voice."""
+    sound = teacher.need("parselmouth").Sound(audio.astype(np.float64), lj_speech.SAMPLING_RATE)
+    pitch = sound.to_pitch_ac(time_step=0.01, pitch_floor=limits[0], pitch_ceiling=limits[1])
+    voiced = pitch.selected_array["frequency"]
+    voiced = voiced[voiced > 0]
+    if len(voiced) == 0:
+        raise ValueError("no voice is found")
+    return float(SEMITONES * np.log(np.median(voiced[-round(END / 0.01) :]) / np.median(voiced)))
+
+
+def read_questions() -> list[list[str]]:
+    lines = QUESTIONS.read_text(encoding="utf-8").splitlines()
+    return [line.split("\t") for line in lines if line and not line.startswith("#")]
+
+
+def compare(speak: Callable[[str], np.ndarray], limits: tuple[float, float]) -> dict[str, list[float]]:
+    """The rises of questions and of statements, and their differences."""
+    rises = [[rise(speak(text), limits) for text in pair] for pair in read_questions()]
+    questions, statements = (list(column) for column in zip(*rises))
+    return {"question": questions, "statement": statements, "difference": list(np.subtract(questions, statements))}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=pathlib.Path, nargs="?", default=pathlib.Path("TTS.pth"))
+    parser.add_argument("--dataset", type=pathlib.Path, help="an aligned dataset, for the first table")
+    parser.add_argument("--piper", action="store_true", help="the questions of Piper's voice too")
+    options = parser.parse_args(arguments)
+    synthesizer = TextToSpeechSynthesizer(options.checkpoint)
+    if options.dataset:
+        correlations, ratios = like_the_speaker(synthesizer.model.cpu(), lj_speech.get_dataset(options.dataset)[1])
+        print(f"like the speaker, n = {len(ratios)}: correlation {mean(correlations)}, deviation {mean(ratios)}")
+        synthesizer.model.to(synthesizer.device)
+    voices = {"voice": (lambda text: synthesizer.synthesize_from_text(text)[0].numpy(), SPEAKER_LIMITS)}
+    if options.piper:
+        voices["piper"] = teacher.load_teacher(), PIPER_LIMITS
+    for name, voice in voices.items():
+        rises = {kind: mean(values) for kind, values in compare(*voice).items()}
+        print(f"{name}, n = {len(read_questions())} pairs, semitones: {rises}")
+
+
+if __name__ == "__main__":
+    main()

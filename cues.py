@@ -1,0 +1,47 @@
+"""What a text says about the melody of each phoneme, for the pitch model: where words begin and what clauses end in."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Sequence
+
+import english
+from english import PAUSE, Word
+
+MARKS = ("", ",", ";", ":", ".", "?", "!")  # "" for the pause before a sentence
+UNKNOWN = 0  # where phonemes come without a text
+N_CUES = 1 + 2 * len(MARKS)
+
+
+def read_cues(words: Sequence[Word]) -> list[int]:
+    """A number for each phoneme of a sentence of `english.spoken_words`: the mark that its clause ends in, and whether
+    it is the first of its word. A pause has the mark that it stands for."""
+    cues, mark = [], "."
+    for place, word in reversed(list(enumerate(words))):
+        if word.codes == [PAUSE]:
+            mark = word.text or ("." if place > 0 else "")
+        inside = 1 + 2 * MARKS.index(mark)
+        cues += [inside] * (len(word.codes) - 1) + [inside + 1]
+    return cues[::-1]
+
+
+def match_cues(text: str, codes: Sequence[str]) -> list[int]:
+    """The same for the N phonemes of an alignment: nobody pauses and speaks just as `english` reads."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            sentences = english.spoken_words(text)
+    except ValueError:  # there is no word in it
+        return [UNKNOWN] * len(codes)
+    pairs = [(code, cue) for words in sentences for code, cue in zip(english.codes_of(words), read_cues(words))]
+    read, read_cue = zip(*((code.rstrip("012"), cue) for code, cue in pairs if code != PAUSE))
+    places = [place for place, code in enumerate(codes) if code != PAUSE]
+    spoken = [codes[place].rstrip("012") for place in places]
+    cues = [2] * len(codes)  # a pause at the beginning: no mark
+    for _, i, i_end, j, j_end in difflib.SequenceMatcher(None, spoken, read, autojunk=False).get_opcodes():
+        for k in range(i, i_end):  # what is read differently is stretched over what was spoken
+            cues[places[k]] = read_cue[max(0, min(j + (k - i) * (j_end - j) // (i_end - i), j_end - 1))]
+    for place, code in enumerate(codes):
+        if code == PAUSE and place > 0:  # has the mark of what it follows
+            cues[place] = cues[place - 1] + cues[place - 1] % 2
+    return cues

@@ -1,0 +1,55 @@
+"""What a text says about the melody."""
+
+import english
+from cues import MARKS, N_CUES, UNKNOWN, match_cues, read_cues
+
+
+def cue(mark: str, first: bool) -> int:
+    return 1 + 2 * MARKS.index(mark) + first
+
+
+def naive_cues(words):
+    """Looks for the next pause from each word anew."""
+    cues = []
+    for place, word in enumerate(words):
+        ahead = [other.text for other in words[place:] if other.codes == [english.PAUSE]]
+        mark = "" if place == 0 else ahead[0] or "."
+        cues += [cue(mark, first=index == 0) for index in range(len(word.codes))]
+    return cues
+
+
+def test_cues_are_those_of_a_naive_reading():
+    for text in ("Did you see it, Mr. Ray?", "Stop!", "No dot at the end", "One; two: three - four... five."):
+        for words in english.spoken_words(text):
+            cues = read_cues(words)
+            assert cues == naive_cues(words) and len(cues) == len(english.codes_of(words))
+            assert all(0 < number < N_CUES for number in cues) and UNKNOWN not in cues
+
+
+def test_a_question_has_other_cues_than_a_statement():
+    (question,), (statement,) = (english.spoken_words(text) for text in ("He knows it?", "He knows it."))
+    assert english.codes_of(question) == english.codes_of(statement)
+    assert read_cues(question)[1:3] == [cue("?", True), cue("?", False)] and read_cues(question)[0] == cue("", True)
+    assert all(a != b for a, b in zip(read_cues(question)[1:], read_cues(statement)[1:]))
+
+
+def test_what_is_spoken_as_it_is_read_has_the_cues_that_are_read():
+    text = "Did you see it, Mr. Ray? I did."
+    first, second = english.spoken_words(text)
+    codes = english.text_to_phonemes(text)
+    assert match_cues(text, codes) == read_cues(first) + read_cues(second)[1:]
+
+
+def test_what_is_spoken_otherwise_keeps_the_cues_of_its_words():
+    text = "The cat sat, then it ran."
+    read = dict(zip(english.text_to_phonemes(text), match_cues(text, english.text_to_phonemes(text))))
+    spoken = ["DH", "IY0", "K", "AE2", "T", "pau", "S", "AE1", "T", "T", "DH", "EH1", "N", "R", "AE1", "N", "pau"]
+    cues = match_cues(text, spoken)
+    assert cues[:5] == [cue(",", True), cue(",", False), cue(",", True), cue(",", False), cue(",", False)]
+    assert cues[5] == cue(",", True), "a pause that is not in the text has the mark of the clause before it"
+    assert cues[-2] == cue(".", False) and cues[-1] == read["pau"] == cue(".", True)
+    assert len(cues) == len(spoken) and UNKNOWN not in cues
+
+
+def test_a_text_without_words_says_nothing():
+    assert match_cues("...", ["AA1", "pau"]) == [UNKNOWN] * 2
