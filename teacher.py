@@ -116,6 +116,13 @@ def everyday_texts() -> dict[str, str]:
     return said | {f"{name}-asked": line.rstrip(".!") + "?" for name, line in said.items() if "?" not in line}
 
 
+def choose_texts(transcripts: pathlib.Path, n: int, everyday: bool) -> dict[str, str]:
+    """`n` of the transcripts, the same ones each time, by ID, and the everyday ones if asked for."""
+    texts = prepare_data.read_transcripts(transcripts)
+    chosen = random.Random(0).sample(sorted(texts), min(n, len(texts)))
+    return {name: texts[name] for name in chosen} | (everyday_texts() if everyday else {})
+
+
 def teach(texts: Mapping[str, str], out: pathlib.Path, n_workers: int | None = None) -> None:
     """Let the teacher read the texts, by ID, into the folder `out`; what is there is not read again.
 
@@ -140,10 +147,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--everyday", action="store_true", help="the lines of chatterbot-corpus too")
     parser.add_argument("--workers", type=int, help="processes; default: all cores")
     options = parser.parse_args(arguments)
-    texts = prepare_data.read_transcripts(options.transcripts)
-    chosen = random.Random(0).sample(sorted(texts), min(options.texts, len(texts)))
-    teach({name: texts[name] for name in chosen} | (everyday_texts() if options.everyday else {}),
-          options.out, options.workers)  # fmt: skip
+    try:
+        teach(choose_texts(options.transcripts, options.texts, options.everyday), options.out, options.workers)
+    except (FileNotFoundError, ValueError, ModuleNotFoundError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
 
 
 if __name__ == "__main__":
