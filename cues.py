@@ -14,6 +14,14 @@ UNKNOWN = 0  # where phonemes come without a text
 N_CUES = 1 + 2 * len(MARKS)
 
 
+def check_cues(cues: Sequence[int] | None, n_phonemes: int) -> list[int]:
+    """As a list; None are unknown. Raises ValueError for other numbers than those of `read_cues`."""
+    cues = [UNKNOWN] * n_phonemes if cues is None else list(cues)
+    if len(cues) != n_phonemes or not all(cue in range(N_CUES) for cue in cues):
+        raise ValueError(f"{len(cues)} cues for {n_phonemes} phonemes: give one of 0 to {N_CUES - 1} for each, or none")
+    return cues
+
+
 def read_cues(words: Sequence[Word]) -> list[int]:
     """A number for each phoneme of a sentence of `english.spoken_words`: the mark that its clause ends in, and whether
     it is the first of its word. A pause has the mark that it stands for."""

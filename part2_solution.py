@@ -3,7 +3,7 @@
     text ──english──> phonemes ──encoder──> encoded ──Gaussian upsampling──> frames ──decoder──> mels ──vocoder──> audio
                       (B, N)     │          (B, N, D)  ▲     ▲               (B, T, D)          (B, T, M)      (1, S)
                                  │             └───────│─────┴── durations (B, N), by a GRU
-                                 └─────────────────────┴── pitch (B, N), by another GRU from phonemes and durations
+                                 └─────────────────────┴── pitch (B, N), by another GRU, also from punctuation
 
 Axes      B batch, N phonemes, T frames, D width, M = 80 mel bands, S samples; L is N or T.
 Masks     `*_mask` is True at real positions. Every (B, L, D) tensor is zero at padding wherever a neighbour can see it:
@@ -42,7 +42,7 @@ import cleaning
 import english
 import lj_speech
 from batching import Batch, Vocabulary, denormalise, make_loaders, run_gru
-from cues import UNKNOWN, read_cues
+from cues import check_cues, read_cues
 from lj_speech import MEL_SCALE_BINS, SPECTROGRAMS_MIN
 from pitch import PitchConfig, PitchEncoding, PitchModel, WithPitch, read_log_pitch, read_taught
 from training import EpochConfig, Run, Stage, checksum, load_model, read_saved, run_stage, save_model
@@ -477,8 +477,9 @@ def train_tts(
     datasets = batching.read_datasets(dataset_root, more_root)
     torch.manual_seed(config.seed)
     model = make_model([a for dataset in datasets for a in dataset.alignments], model_settings, init)
-    source = {} if init is None else {"init": checksum(init), "before": read_saved(init, "")["training"]}
-    settings = {"model": asdict(model.config), "training": asdict(config), "num_epochs": num_epochs, **source}
+    first = {} if init is None else {"init": checksum(pathlib.Path(init)), "before": read_saved(init, "")["training"]}
+    sizes = {"num_epochs": num_epochs, "taught": str(taught_root)}
+    settings = {"model": asdict(model.config), "training": asdict(config), **sizes, **first}
     run = Run(pathlib.Path(logdir), settings, resume)
 
     if run.state is None or run.state["stage"] != "duration":
@@ -638,7 +639,7 @@ class TextToSpeechSynthesizer:
         self.vocabulary.encode(phonemes)  # names the unknown before anything is computed
         if durations is not None:
             durations = self._check_durations(durations, len(phonemes))
-        return list(self._predict_pieces(list(phonemes), durations, cues or [UNKNOWN] * len(phonemes)))
+        return list(self._predict_pieces(list(phonemes), durations, check_cues(cues, len(phonemes))))
 
     def _check_durations(self, durations: Sequence[int], n_phonemes: int) -> list[int]:
         durations = durations.tolist() if hasattr(durations, "tolist") else durations

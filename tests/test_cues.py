@@ -1,7 +1,9 @@
 """What a text says about the melody."""
 
+import pytest
+
 import english
-from cues import MARKS, N_CUES, UNKNOWN, match_cues, read_cues
+from cues import MARKS, N_CUES, UNKNOWN, check_cues, match_cues, read_cues
 
 
 def cue(mark: str, first: bool) -> int:
@@ -53,3 +55,10 @@ def test_what_is_spoken_otherwise_keeps_the_cues_of_its_words():
 
 def test_a_text_without_words_says_nothing():
     assert match_cues("...", ["AA1", "pau"]) == [UNKNOWN] * 2
+
+
+@pytest.mark.parametrize("cues", [[1], [1, 2, N_CUES], [1, 2, -1], ["a", "b", "c"]])
+def test_cues_that_are_none_are_refused(cues):
+    with pytest.raises(ValueError, match="for 3 phonemes: give one of 0 to 14"):
+        check_cues(cues, 3)
+    assert check_cues(None, 3) == [UNKNOWN] * 3 and check_cues((1, 2, 14), 3) == [1, 2, 14]
