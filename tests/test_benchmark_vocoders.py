@@ -284,6 +284,7 @@ def test_missing_packages_are_none(monkeypatch):
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(vocoders, "tool", missing)
+    monkeypatch.setattr(vocoders.teacher, "need", missing)
     assert vocoders.load_pesq() is None and vocoders.load_piper(1) is None
 
 
