@@ -23,7 +23,7 @@ test: .venv/installed-dev
 
 # The recipe of the shipped voice: 0.8 hours of recordings, the alignments of all sentences, no GPU. Seed 0 throughout.
 VOICE := runs/voice
-EPOCHS ?= 24
+EPOCHS ?= 8
 STEPS ?= 1200
 DURATION_EPOCHS ?= 4
 TAUGHT_TEXTS ?= 2500
@@ -43,8 +43,12 @@ $(VOICE)/shifted/done: $(VOICE)/aligned/done
 	$(BIN)/python shift_pitch.py $(CLIPS) $(VOICE)/aligned --out $(@D)
 	touch $@
 
-$(VOICE)/taught/done: .venv/installed-eval
+$(VOICE)/spoken/done: .venv/installed-eval
 	$(BIN)/python teacher.py $(TRANSCRIPTS) --texts $(TAUGHT_TEXTS) $(TAUGHT) --out $(@D)
+	touch $@
+
+$(VOICE)/taught/done: $(VOICE)/spoken/done
+	$(BIN)/python prepare_data.py --audio $(<D) --pitch --out $(@D)
 	touch $@
 
 $(VOICE)/smooth.pth: $(VOICE)/shifted/done $(VOICE)/texts/done $(VOICE)/taught/done
@@ -53,8 +57,8 @@ $(VOICE)/smooth.pth: $(VOICE)/shifted/done $(VOICE)/texts/done $(VOICE)/taught/d
 	    --duration-epochs $(DURATION_EPOCHS) $(TRAIN) --logdir $(VOICE)/smooth --checkpoint $@
 
 $(VOICE)/TTS.pth: $(VOICE)/smooth.pth
-	$(BIN)/python adversarial.py $(VOICE)/aligned --more $(VOICE)/shifted --texts $(VOICE)/texts --checkpoint $< \
-	    --steps $(STEPS) $(TRAIN) --logdir $(VOICE)/adversarial --out $@
+	$(BIN)/python adversarial.py $(VOICE)/aligned --more $(VOICE)/shifted --texts $(VOICE)/texts --taught $(VOICE)/taught \
+	    --checkpoint $< --steps $(STEPS) $(TRAIN) --logdir $(VOICE)/adversarial --out $@
 
 # The recipe of the shipped vocoder, cleared of its detours: learn with wide blocks, prune them, learn with discriminators.
 # VOICE_PTH=TTS.pth takes the voice that is here.

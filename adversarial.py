@@ -9,8 +9,8 @@ stay as they are, and so do the statistics of the batch normalisation.
 
 What the training has recordings of, the voice knows nearly by heart, and says more sharply than what it will be asked
 to say. So the discriminator may also judge sentences without a recording, of which phonemes and durations are known
-(`--texts`). There the spectrogram loss has no target; blurred, the prediction has to stay what it was before, so that
-the words stay.
+(`--texts`), or a teacher's, of which the melody is known too (`--taught`). There the spectrogram loss has no target;
+blurred, the prediction has to stay what it was before, so that the words stay.
 
     python adversarial.py LJ-Speech-aligned --checkpoint TTS.pth --out TTS-sharp.pth --steps 420
 """
@@ -32,7 +32,8 @@ from tqdm.auto import tqdm
 
 import lj_speech
 import part2_solution as tts
-from batching import Batch, length_mask, make_loaders, read_datasets
+from batching import Batch, Vocabulary, can_say, collate, length_mask, make_loaders, read_datasets, read_taught
+from cues import match_cues
 from pitch import WithPitch
 from training import Run, Stage, checksum, read_saved
 
@@ -81,45 +82,44 @@ def random_crops(batch: Batch, *spectrograms: Tensor) -> list[Tensor]:
     return [mels.float().gather(1, frames.expand(-1, -1, mels.shape[2])) for mels in spectrograms]
 
 
-def discriminator_loss(discriminator: Discriminator, crops: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-    real, predicted = (discriminator(side).scores for side in crops)
-    return {"loss": (real - 1).square().mean() + predicted.square().mean()}
+def discriminator_loss(discriminator: Discriminator, crops: Sequence[Tensor]) -> dict[str, Tensor]:
+    """The first crops are real, the others, which may be shorter, predicted."""
+    real, *predicted = (discriminator(side).scores.flatten() for side in crops)
+    return {"loss": (real - 1).square().mean() + torch.cat(predicted).square().mean()}
 
 
 def decoder_loss(model: tts.AcousticModel, batches: Batches, opponent: Stage, before: tts.AcousticModel) -> dict:
     """Lets the discriminator take its step on these batches, then judges by it."""
     recorded, texts = batches
     if texts is not None:
-        texts = texts._replace(log_pitch=varied_log_pitch(before, texts))
+        texts = vary_pitch(texts)
     prediction = model(recorded)
     losses = tts.spectrogram_loss(prediction, recorded)
-    real, predicted = random_crops(recorded, recorded.mels, prediction.mels)
-    invented = predicted[:0]
+    real, *predicted = random_crops(recorded, recorded.mels, prediction.mels)
     if texts is not None:
         mels = model(texts).mels
-        (invented,) = random_crops(texts, mels)
+        predicted += random_crops(texts, mels)
         with torch.no_grad():
             known = before(texts).mels
         losses["drift"] = tts.masked_mean((blurred(mels) - blurred(known)).abs(), texts.frame_mask)
 
-    judging = opponent.train((real, torch.cat([predicted, invented]).detach()), discriminator_loss)["loss"]
+    judging = opponent.train((real, *(crops.detach() for crops in predicted)), discriminator_loss)["loss"]
     discriminator = opponent.model.requires_grad_(False)
     with torch.no_grad():
         genuine = discriminator(real)
-    fake, free = discriminator(predicted), discriminator(invented)
+    judgements = [discriminator(crops) for crops in predicted]
     discriminator.requires_grad_(True)
-    adversarial = (torch.cat([fake.scores, free.scores]) - 1).square().mean()
-    matching = torch.stack([F.l1_loss(a, b) for a, b in zip(fake.features, genuine.features)]).mean()
+    adversarial = (torch.cat([judgement.scores.flatten() for judgement in judgements]) - 1).square().mean()
+    matching = torch.stack([F.l1_loss(a, b) for a, b in zip(judgements[0].features, genuine.features)]).mean()
     parts = losses["loss"] + losses.get("drift", 0), ADVERSARIAL_WEIGHT * adversarial, FEATURE_WEIGHT * matching
     others = {"adversarial": adversarial, "feature_matching": matching, "discriminator": judging}
     return {**losses, "loss": sum(parts), **others}
 
 
-def varied_log_pitch(model: tts.AcousticModel, texts: Batch) -> Tensor:
-    """(B, N): the predicted melody, livelier and each utterance higher or lower, as recordings are."""
+def vary_pitch(texts: Batch) -> Batch:
+    """Each utterance higher or lower, as recordings are."""
     shift = torch.randn(len(texts.tokens), 1, device=texts.tokens.device) * PITCH_OFFSET_STD
-    with torch.no_grad():
-        return model.predict_log_pitch(texts, INTONATION, shift)
+    return texts._replace(log_pitch=texts.log_pitch + shift)
 
 
 def blurred(mels: Tensor) -> Tensor:
@@ -136,25 +136,46 @@ def endless(loader: Iterable[Batch], step: int) -> Iterator[Batch]:
 
 def read_texts(root: pathlib.Path, config: tts.ModelConfig) -> list[lj_speech.Alignment]:
     """The sentences in `root` that the model can say."""
-    alignments = tts.encodable(lj_speech.get_alignments(root), config)
-    return [item for item in alignments if 0 < sum(item.durations) <= config.max_frames]
+    return list(filter(can_say(config), lj_speech.get_alignments(root)))
 
 
-def make_batches(datasets: Sequence, texts_root: pathlib.Path | None, model_config: tts.ModelConfig,
-                 config: tts.TrainConfig, step: int) -> Iterator[Batches]:  # fmt: skip
-    """Half of each batch is recorded and half is text where there are texts; else all is recorded."""
-    if texts_root is not None:
-        config = replace(config, batch_size=max(1, config.batch_size // 2))
-    lengths = [[sum(alignment.durations) for alignment in dataset.alignments] for dataset in datasets]
-    pitched = [WithPitch(dataset, model_config.vocabulary) for dataset in datasets]
-    recorded = endless(make_loaders(pitched, lengths, model_config.vocabulary, config)[0], step)
-    if texts_root is None:
-        return (Batches(batch, None) for batch in recorded)
+@torch.no_grad()
+def with_melody(alignments: Sequence[lj_speech.Alignment], model: tts.AcousticModel) -> list[dict]:
+    """The samples of texts, with the pitch that the model predicts for them, made livelier."""
+    samples, device = [], next(model.parameters()).device
+    for first in range(0, len(alignments), 64):
+        items = alignments[first : first + 64]
+        cues = [{"cues": torch.tensor(match_cues(item.text, item.codes))} for item in items]
+        chunk = [item.as_sample() | cue for item, cue in zip(items, cues)]
+        batch = collate(Vocabulary(model.config.vocabulary), chunk).to(device)
+        rows = model.predict_log_pitch(batch, INTONATION).cpu()
+        samples += [sample | {"log_pitch": row[: len(sample["phonemes_code"])]} for sample, row in zip(chunk, rows)]
+    return samples
+
+
+def make_batches(datasets: Sequence, texts: Sequence[lj_speech.Alignment], taught: lj_speech.AlignedDataset | None,
+                 model: tts.AcousticModel, config: tts.TrainConfig, step: int) -> Iterator[Batches]:  # fmt: skip
+    """Half of each batch is recorded and half is text where there are texts; else all is recorded.
+
+    The texts are `texts` and those of a teacher, as long as he spoke them and with his melody.
+    """
+    codes, n_recorded = model.config.vocabulary, len(datasets[0])
+    pitched = WithPitch(datasets[0], codes, taught)
     heard = {alignment.text for dataset in datasets for alignment in dataset.alignments}
-    alignments = [item for item in read_texts(texts_root, model_config) if item.text not in heard]
-    samples, lengths = [item.as_sample() for item in alignments], [sum(item.durations) for item in alignments]
-    texts = endless(make_loaders([samples], [lengths], model_config.vocabulary, config)[0], step)
-    with_mask = (batch._replace(frame_mask=length_mask(batch.durations.sum(1))) for batch in texts)
+    spoken = with_melody([item for item in texts if item.text not in heard], model)
+    spoken += [sample | {"taught": False} for sample in pitched.melodies() if sample["taught"]]  # the speaker says it
+    if spoken:
+        config = replace(config, batch_size=max(1, config.batch_size // 2))
+
+    def batches(samples: Sequence, lengths: Sequence[int]) -> Iterator[Batch]:
+        return endless(make_loaders([samples], [lengths], codes, config)[0], step)
+
+    lengths = [sum(alignment.durations) for alignment in datasets[0].alignments]
+    recorded = batches(torch.utils.data.Subset(pitched, range(n_recorded)), lengths)
+    if not spoken:
+        return (Batches(batch, None) for batch in recorded)
+    without_mask = batches(spoken, [sum(sample["phonemes_duration"]) for sample in spoken])
+    with_mask = (batch._replace(frame_mask=length_mask(batch.durations.sum(1))) for batch in without_mask)
     return (Batches(*pair) for pair in zip(recorded, with_mask))
 
 
@@ -170,13 +191,14 @@ def finetune(
     dataset_root: pathlib.Path, checkpoint_path: pathlib.Path, out: pathlib.Path, n_steps: int = 420,
     config: tts.TrainConfig = tts.TrainConfig(batch_size=8, ema_decay=0.99), *,
     texts_root: pathlib.Path | None = None, more_root: pathlib.Path | None = None,
-    logdir: str | pathlib.Path = "runs/adversarial",
+    taught_root: pathlib.Path | None = None, logdir: str | pathlib.Path = "runs/adversarial",
 ) -> None:  # fmt: skip
     """Fine-tune the decoder of `checkpoint_path` for `n_steps` and write the averaged result to `out`.
 
     texts_root      alignments without spectrograms (`prepare_data.py --no-audio`): sentences that only the
                     discriminator judges
     more_root       more utterances with spectrograms, as for `train_tts`
+    taught_root     a second voice's utterances, of which only the discriminator judges what the speaker makes of them
 
     An interrupted run resumes from `logdir`.
     Raises FileNotFoundError or ValueError for a missing or unusable dataset or checkpoint.
@@ -185,8 +207,8 @@ def finetune(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     before = tts.load_checkpoint(checkpoint_path).to(device).requires_grad_(False)
     datasets = read_datasets(dataset_root, more_root)
-    source = {"checkpoint": checksum(pathlib.Path(checkpoint_path)), "texts": str(texts_root), "more": str(more_root)}
-    settings = {"n_steps": n_steps, **asdict(config), **source}
+    roots = {"texts": str(texts_root), "more": str(more_root), "taught": str(taught_root)}
+    settings = {"n_steps": n_steps, **asdict(config), "checkpoint": checksum(pathlib.Path(checkpoint_path)), **roots}
     run = Run(pathlib.Path(logdir), settings, resume=True)
     discriminator = Discriminator().to(device)
     opponent = Stage(discriminator, [discriminator], LEARNING_RATE, n_steps, config)
@@ -196,7 +218,9 @@ def finetune(
         opponent.load_state_dict(run.state["opponent"])
         stage.load_state_dict(run.state)
     train_mode(model)
-    batches = make_batches(datasets, texts_root, model.config, config, stage.step)
+    texts = read_texts(texts_root, model.config) if texts_root else []
+    taught = taught_root and read_taught(taught_root, datasets[1], model.config)
+    batches = make_batches(datasets, texts, taught, before, config, stage.step)
     compute_loss = lambda model, pair: decoder_loss(model, pair, opponent, before)  # noqa: E731
     for _ in tqdm(range(stage.step, n_steps), initial=stage.step, total=n_steps, unit="step"):
         pair = Batches(*(batch and batch.to(device) for batch in next(batches)))
@@ -220,12 +244,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--amp", default="auto", choices=["auto", "bf16", "fp16", "fp32"])
     parser.add_argument("--texts", type=pathlib.Path, help="alignments without recordings to learn from too")
     parser.add_argument("--more", type=pathlib.Path, help="more utterances to learn from: see shift_pitch.py")
+    parser.add_argument("--taught", type=pathlib.Path, help="utterances of a second voice, as texts: see teacher.py")
     parser.add_argument("--logdir", type=pathlib.Path, default="runs/adversarial")
     options = parser.parse_args(arguments)
     config = tts.TrainConfig(batch_size=options.batch_size, amp=options.amp, ema_decay=0.99)
     finetune(
         options.dataset_root, options.checkpoint, options.out, options.steps, config,
-        texts_root=options.texts, more_root=options.more, logdir=options.logdir,
+        texts_root=options.texts, more_root=options.more, taught_root=options.taught, logdir=options.logdir,
     )  # fmt: skip
 
 

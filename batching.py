@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -134,9 +134,24 @@ def read_datasets(root: pathlib.Path, more_root: pathlib.Path | None = None) -> 
     """(training, validation); all utterances of `more_root` are for training."""
     more = lj_speech.get_dataset(more_root) if more_root else ()
     train, val = lj_speech.get_dataset(root)
-    for part in more:
-        train = lj_speech.AlignedDataset(train.mel_paths + part.mel_paths, train.alignments + part.alignments)
-    return train, val
+    return sum(more, train), val
+
+
+def can_say(config) -> Callable[[lj_speech.Alignment], bool]:
+    """Whether a model of this configuration has the phonemes of an utterance and positions for its length."""
+    vocabulary = Vocabulary(config.vocabulary)
+    return lambda item: (
+        len(item.codes) <= config.max_phonemes
+        and 0 < sum(item.durations) <= config.max_frames
+        and vocabulary.knows(item.codes)
+    )
+
+
+def read_taught(root: pathlib.Path, held_out: lj_speech.AlignedDataset, config) -> lj_speech.AlignedDataset:
+    """What a model of this configuration can say of a second voice's dataset, without the texts of `held_out`."""
+    sayable, texts = can_say(config), {alignment.text for alignment in held_out.alignments}
+    train, val = lj_speech.get_dataset(root)
+    return (val + train).where(lambda item: sayable(item) and item.text not in texts)
 
 
 def make_loaders(datasets: Sequence, lengths: Sequence, vocabulary: Sequence[str], config) -> list:

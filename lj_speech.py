@@ -29,7 +29,7 @@ import json
 import pathlib
 import pickle
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -175,6 +175,14 @@ class AlignedDataset(Sequence):
 
     def __len__(self) -> int:
         return len(self.mel_paths)
+
+    def __add__(self, other: AlignedDataset) -> AlignedDataset:
+        return AlignedDataset(self.mel_paths + other.mel_paths, self.alignments + other.alignments)
+
+    def where(self, wanted: Callable[[Alignment], bool]) -> AlignedDataset:
+        """The part whose alignments are wanted."""
+        pairs = [pair for pair in zip(self.mel_paths, self.alignments) if wanted(pair[1])]
+        return AlignedDataset(*map(list, zip(*pairs))) if pairs else AlignedDataset([], [])
 
     def __getitem__(self, index: int) -> dict:
         spectrogram = np.load(self.mel_paths[index]).astype(np.float32)

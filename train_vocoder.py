@@ -423,9 +423,8 @@ def imitate(checkpoint_path: pathlib.Path, texts_root: pathlib.Path, out: pathli
     chosen = np.random.default_rng(seed).permutation(len(alignments))[:n]
     out.mkdir(parents=True, exist_ok=True)
     for number, index in enumerate(tqdm(chosen, unit="sentence")):
-        batch = collate(vocabulary, [alignments[index].as_sample()])
-        batch = batch._replace(frame_mask=length_mask(batch.durations.sum(1)))
-        batch = batch._replace(log_pitch=adversarial.varied_log_pitch(model, batch))
+        batch = collate(vocabulary, adversarial.with_melody([alignments[index]], model))
+        batch = adversarial.vary_pitch(batch)._replace(frame_mask=length_mask(batch.durations.sum(1)))
         mel = denormalise(model(batch).mels[0]).T
         audio = F.pad(teacher(mel)[0, teacher.delay :], (0, teacher.delay))[: (mel.shape[1] - 1) * STFT_HOP_LENGTH + 1]
         soundfile.write(out / f"text{number:05d}.wav", audio.numpy(), SAMPLING_RATE)

@@ -121,6 +121,35 @@ def test_the_loader_reads_what_is_prepared(tmp_path):
     assert lj_speech.POSSIBLE_PHONEME_CODES == {"pau", *english.PHONEMES}
 
 
+def test_the_pitch_is_tracked_where_there_is_voice():
+    pytest.importorskip("parselmouth")
+    times = np.arange(RATE) / RATE
+    audio = torch.tensor(0.1 * sum(np.cos(2 * np.pi * 120 * k * times) / k for k in range(1, 20)), dtype=torch.float32)
+    audio[: RATE // 2] = 0
+    spectrogram = prepare_data.checked_spectrogram(audio)
+    log_pitch, log_loudness = prepare_data.track_pitch(audio, spectrogram)
+    assert log_pitch.shape == (spectrogram.shape[1],)
+    assert np.isneginf(log_loudness[:35]).all()
+    np.testing.assert_allclose(np.exp(log_pitch[50:80]), 120, rtol=0.01)
+    np.testing.assert_allclose(log_loudness[50:80], spectrogram.mean(0)[50:80])
+    with pytest.raises(ValueError, match="no voice"):
+        prepare_data.track_pitch(torch.zeros(RATE), spectrogram)
+
+
+def test_pitch_is_added_to_what_is_there_already(tmp_path):
+    pytest.importorskip("parselmouth")
+    corpus, alignments = write_corpus(tmp_path / "corpus")
+    out = tmp_path / "out"
+    assert len(prepare(out, corpus, alignments, n_workers=1).written) == 3
+    assert not list(out.glob("*.pitch.npy"))
+    assert len(prepare(out, corpus, alignments, n_workers=1, pitch=True).written) == 3
+    mel, pitch = (np.load(out / f"a1.{kind}.npy") for kind in ("mel", "pitch"))
+    assert pitch.shape == (2, mel.shape[1]) and np.isfinite(pitch[0]).all()
+    assert len(prepare(out, corpus, alignments, n_workers=1, pitch=True).kept) == 3
+    with pytest.raises(ValueError, match="recordings"):
+        prepare(out, None, alignments, corpus / "metadata.csv", pitch=True)
+
+
 def test_each_phone_is_in_one_word_and_a_pause_is_a_word():
     alignment = prepare_data.parse_alignment_line(alignment_line("x"))
     record = prepare_data.make_record("x", TEXT, alignment, SECONDS)
@@ -350,6 +379,9 @@ def test_missing_packages_are_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "praatio", None)
     with pytest.raises(ModuleNotFoundError, match="pip install praatio"):
         prepare_data.read_textgrid(tmp_path / "x.TextGrid")
+    monkeypatch.setitem(sys.modules, "parselmouth", None)
+    with pytest.raises(ModuleNotFoundError, match="pip install praat-parselmouth"):
+        prepare_data.track_pitch(torch.zeros(RATE), np.zeros((80, 87)))
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
     with pytest.raises(ModuleNotFoundError, match="pip install pocketsphinx"):
         prepare_data._decoder.__wrapped__()  # without the cache
