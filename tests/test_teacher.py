@@ -76,7 +76,7 @@ def test_reading_aloud_leaves_a_corpus(tmp_path, monkeypatch):
     monkeypatch.setattr(teacher, "load_teacher", lambda: lambda text: audio if text[0] == "F" else 0 * audio)
     monkeypatch.setattr(teacher, "change_voice", change_voice)
     spoken, out = tmp_path / "spoken", tmp_path / "taught"
-    teacher.teach({"a": text, "b": "Silence."}, spoken, n_workers=1)
+    teacher.teach({"a": text.replace(" before", "\nbefore"), "b": "Silence."}, spoken, n_workers=1)
     assert sorted(path.name for path in spoken.iterdir()) == ["a.flac", "metadata.csv"]
     assert prepare_data.prepare(out, spoken, n_workers=1).written == ["a"]
     alignment = lj_speech.read_alignment(out / "a.json")
