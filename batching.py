@@ -148,10 +148,16 @@ def can_say(config) -> Callable[[lj_speech.Alignment], bool]:
 
 
 def read_taught(root: pathlib.Path, held_out: lj_speech.AlignedDataset, config) -> lj_speech.AlignedDataset:
-    """What a model of this configuration can say of a second voice's dataset, without the texts of `held_out`."""
+    """What a model of this configuration can say of a second voice's dataset, without the texts of `held_out`.
+
+    Raises FileNotFoundError or ValueError for a missing or unusable dataset.
+    """
     sayable, texts = can_say(config), {alignment.text for alignment in held_out.alignments}
     train, val = lj_speech.get_dataset(root)
-    return (val + train).where(lambda item: sayable(item) and item.text not in texts)
+    taught = (val + train).where(lambda item: sayable(item) and item.text not in texts)
+    if not taught:
+        raise ValueError(f"{root} has nothing that the model can say: its utterances are too long, or all held out")
+    return taught
 
 
 def make_loaders(datasets: Sequence, lengths: Sequence, vocabulary: Sequence[str], config) -> list:

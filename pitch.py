@@ -166,7 +166,8 @@ class WithPitch(Sequence):
             if tracked.exists():
                 durations = torch.tensor([sample["phonemes_duration"]])
                 rows = torch.from_numpy(np.load(tracked))[:, None]
-                assert rows.shape == (2, 1, durations.sum()), f"{tracked} has {rows.shape[2]} frames: prepare it again"
+                if rows.shape != (2, 1, durations.sum()):
+                    raise ValueError(f"{tracked} is of another length than {mel_path}: prepare both again")
                 sample["log_pitch"] = around_phonemes(*rows, durations)[0]
         samples = list({(sample["text"], sample["taught"]): sample for sample in reversed(samples)}.values())
         own, taught = ([item for item in samples if item["taught"] == who] for who in (False, True))

@@ -111,6 +111,8 @@ def test_of_the_teacher_what_the_model_can_say_is_taken_but_for_held_out_texts(d
     taught = batching.read_taught(taught_root, held_out, config)
     assert [path.name for path in taught.mel_paths] == ["t0.mel.npy", "t1.mel.npy"]
     assert len(batching.read_taught(taught_root, train_part.where(lambda item: False), config)) == 3
+    with pytest.raises(ValueError, match="nothing that the model can say"):
+        batching.read_taught(taught_root, held_out, tts.replace(config, max_frames=2))
     for field, value in (("max_phonemes", 3), ("max_frames", 20), ("vocabulary", ("pau", "T", "IY1"))):
         taught = batching.read_taught(taught_root, held_out, tts.replace(config, **{field: value}))
         assert [path.name for path in taught.mel_paths] == ["t1.mel.npy"], field
@@ -145,7 +147,7 @@ def test_the_teachers_pitch_that_was_tracked_counts(dataset_root, taught_root):
     rows = {sample["text"]: sample["log_pitch"] for sample in melodies if sample["taught"]}
     assert len(rows) == 3 and all((row.diff() > 0).all() for row in rows.values()), "as tracked, not as heard"
     np.save(path.with_name(path.name.replace(".mel.npy", ".pitch.npy")), tracked[:, 1:])
-    with pytest.raises(AssertionError, match="prepare it again"):
+    with pytest.raises(ValueError, match="prepare both again"):
         WithPitch(own, ["pau", "AA1", "AE0", "B", "IY1", "S", "T"], taught).melodies()
 
 
