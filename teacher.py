@@ -2,7 +2,7 @@
 
 An hour of one speaker's recordings lacks many sequences of phonemes and nearly all questions. A second voice has them.
 Training on both (`part2_solution.py train --taught`), and told which one speaks, the decoder learns from the teacher
-how phonemes sound beside each other and what an end sounds like that rises, and the pitch model how one asks.
+how phonemes sound beside each other, and the pitch model how one asks.
 
 The teacher is Piper with its voice `joe`, with little chance in how it speaks. Praat changes his voice into one that is
 as high as hers and as if spoken with a shorter vocal tract, each text a little differently, so that most of what the
@@ -31,6 +31,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
+import soundfile
 
 import prepare_data
 from lj_speech import SAMPLING_RATE
@@ -76,7 +77,7 @@ def load_teacher() -> Callable[[str], np.ndarray]:
 def change_voice(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(S,) at SAMPLING_RATE -> (S,), in the speaker's register: Praat's "Change gender", by resampling and PSOLA.
 
-    Raises ValueError where there is too little of it.
+    Raises ValueError for audio that is shorter than a few periods of the voice.
     """
     parselmouth = need("parselmouth")
     sound = parselmouth.Sound(audio.astype(np.float64), SAMPLING_RATE)
@@ -92,8 +93,6 @@ def change_voice(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def read_aloud(out: pathlib.Path, job: tuple[str, str]) -> str | None:
     """Writes the audio of (ID, text). Returns None, or the reason why it cannot be used."""
-    import soundfile
-
     identifier, text = job
     try:
         audio = change_voice(load_teacher()(text), np.random.default_rng(list(identifier.encode())))
