@@ -32,7 +32,8 @@ TRAIN ?= --amp bf16
 voice: $(VOICE)/TTS.pth
 
 $(VOICE)/aligned/done: .venv/installed-eval
-	$(BIN)/python prepare_data.py --audio $(CLIPS) --alignments $(ALIGNMENTS) --transcripts $(TRANSCRIPTS) --out $(@D)
+	$(BIN)/python prepare_data.py --audio $(CLIPS) --alignments $(ALIGNMENTS) --transcripts $(TRANSCRIPTS) --pitch \
+	    --out $(@D)
 	touch $@
 
 $(VOICE)/texts/done: .venv/installed-eval

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -125,23 +126,45 @@ def read_log_pitch(batch: Batch) -> Tensor:
         return around_phonemes(reader.decode_pitch(logits).log(), log_loudness, batch.durations)
 
 
+def tracked_log_pitch(mel_path: pathlib.Path, alignment: lj_speech.Alignment) -> Tensor | None:
+    """The log pitch (N,) from the ID.pitch.npy beside ID.mel.npy (`prepare_data.py --pitch`), None where there is none.
+
+    Raises ValueError where it is not of the utterance's length.
+    """
+    path = mel_path.with_name(mel_path.name.replace(".mel.npy", ".pitch.npy"))
+    if not path.exists():
+        return None
+    rows, durations = torch.from_numpy(np.load(path)), torch.tensor([alignment.durations])
+    if rows.shape != (2, durations.sum()):
+        raise ValueError(f"{path} is of another length than {mel_path}: prepare both again")
+    return around_phonemes(*rows[:, None], durations)[0]
+
+
 def _centred(sample: dict) -> Tensor:
     return sample["log_pitch"] - sample["log_pitch"].mean()
 
 
 class WithPitch(Sequence):
-    """The samples of a dataset, then a teacher's, each with `log_pitch` and `cues` (N,), read here, and `taught`."""
+    """The samples of a dataset, then a teacher's, each with `log_pitch` and `cues` (N,), read here, and `taught`.
+
+    The pitch is that in ID.pitch.npy where there is one: the network, which learned from little, hears half of what
+    the last syllables of a sentence do. Without, it is the network's.
+    """
 
     def __init__(
         self, dataset: lj_speech.AlignedDataset, codes: Sequence[str], taught: lj_speech.AlignedDataset | None = None
     ):
         vocabulary, device = Vocabulary(codes), torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.n_own, self.dataset, self.log_pitch = len(dataset), dataset + taught if taught else dataset, []
+        self.n_own, self.dataset = len(dataset), dataset + taught if taught else dataset
         self.alignments = self.dataset.alignments
-        for first in tqdm(range(0, len(self), 16), desc="reading the pitch", leave=False):
-            samples = [self.dataset[index] for index in range(first, min(first + 16, len(self)))]
+        self.log_pitch = list(map(tracked_log_pitch, self.dataset.mel_paths, self.alignments))
+        untracked = [index for index, row in enumerate(self.log_pitch) if row is None]
+        for first in tqdm(range(0, len(untracked), 16), desc="reading the pitch", leave=False):
+            indices = untracked[first : first + 16]
+            samples = [self.dataset[index] for index in indices]
             rows = read_log_pitch(collate(vocabulary, samples).to(device)).cpu()
-            self.log_pitch += [row[: len(sample["phonemes_code"])] for row, sample in zip(rows, samples)]
+            for index, sample, row in zip(indices, samples, rows):
+                self.log_pitch[index] = row[: len(sample["phonemes_code"])]
         self.cues = [torch.tensor(match_cues(item.text, item.codes)) for item in self.alignments]
 
     def __len__(self) -> int:
@@ -157,18 +180,9 @@ class WithPitch(Sequence):
         """The samples without their spectrograms, for the pitch model.
 
         Of several with one text the first: the recording rather than its copies. Each of the teacher's gets the
-        speaker's mean, for his register is chance, and all of them her spread. His pitch is the one in ID.pitch.npy
-        where that is there: the network, which learned from the speaker, whose ends fall, misses half of a rise.
+        speaker's mean, for his register is chance, and all of them her spread.
         """
         samples = [item.as_sample() | self._melody(index) for index, item in enumerate(self.alignments)]
-        for sample, mel_path in zip(samples[self.n_own :], self.dataset.mel_paths[self.n_own :]):
-            tracked = mel_path.with_name(mel_path.name.replace(".mel.npy", ".pitch.npy"))
-            if tracked.exists():
-                durations = torch.tensor([sample["phonemes_duration"]])
-                rows = torch.from_numpy(np.load(tracked))[:, None]
-                if rows.shape != (2, 1, durations.sum()):
-                    raise ValueError(f"{tracked} is of another length than {mel_path}: prepare both again")
-                sample["log_pitch"] = around_phonemes(*rows, durations)[0]
         samples = list({(sample["text"], sample["taught"]): sample for sample in reversed(samples)}.values())
         own, taught = ([item for item in samples if item["taught"] == who] for who in (False, True))
         if taught:

@@ -11,7 +11,7 @@ Alignments: JSON lines (`id`, `n_samples` at 22 050 Hz, `words` and `phones` as 
 TextGrids as the Montreal Forced Aligner (MFA) writes them, or none: then pocketsphinx aligns the recordings with the
 pronunciations of `english`, which are those of synthesis.
 
-The pitch is for a second voice's melody (`teacher.py`): log of Hz, and log loudness, -inf where there is no voice.
+The pitch, log of Hz, and log loudness, -inf where there is no voice, is what `pitch` else reads in the spectrograms.
 
 An utterance that fails a check is left out, with the reason in the summary and in `skipped.txt`. A run that was
 stopped goes on where it was: what is whole is not done again; to start afresh, delete the folder.
@@ -39,6 +39,7 @@ from functools import cache
 from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
+from types import ModuleType
 from typing import Any, BinaryIO, NamedTuple, TextIO
 
 import numpy as np
@@ -428,17 +429,21 @@ def checked_spectrogram(audio: torch.Tensor) -> np.ndarray:
     return mel_spectrogram(audio).numpy()
 
 
+def load_praat() -> ModuleType:
+    try:
+        import parselmouth
+    except ImportError as error:
+        raise ModuleNotFoundError("the pitch needs Praat: pip install praat-parselmouth==0.4.7") from error
+    return parselmouth
+
+
 def track_pitch(audio: torch.Tensor, spectrogram: np.ndarray) -> np.ndarray:
     """(t,) samples and their (80, T) log-mel -> (2, T) float32: log of Hz; log loudness, -inf without voice.
 
     Praat's autocorrelation (Boersma 1993), nearest to each frame. Raises ValueError where there is no voice at all.
     """
-    try:
-        from parselmouth import Sound
-    except ImportError as error:
-        raise ModuleNotFoundError("the pitch needs Praat: pip install praat-parselmouth==0.4.7") from error
-    step = STFT_HOP_LENGTH / SAMPLING_RATE
-    sound, (lowest, highest) = Sound(audio.double().numpy(), SAMPLING_RATE), PITCH_LIMITS
+    step, (lowest, highest) = STFT_HOP_LENGTH / SAMPLING_RATE, PITCH_LIMITS
+    sound = load_praat().Sound(audio.double().numpy(), SAMPLING_RATE)
     found = sound.to_pitch_ac(time_step=step, pitch_floor=lowest, pitch_ceiling=highest)
     nearest = np.round((np.arange(spectrogram.shape[1]) * step - found.xs()[0]) / step).astype(int)
     pitch = found.selected_array["frequency"][nearest.clip(0, len(found.xs()) - 1)]
@@ -587,7 +592,7 @@ def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     source.add_argument("--no-audio", action="store_true", help="make the JSONs alone, for the duration model")
     parser.add_argument("--alignments", type=Path, metavar="PATH", help="JSON lines (.gz) or a folder of TextGrids")
     parser.add_argument("--transcripts", type=Path, metavar="PATH", help="default: in the folder with the recordings")
-    parser.add_argument("--pitch", action="store_true", help="track the pitch too: of a second voice, for its melody")
+    parser.add_argument("--pitch", action="store_true", help="track the pitch too, with Praat")
     parser.add_argument("--out", type=Path, metavar="DIR", default="LJ-Speech-aligned", help="default: %(default)s")
     parser.add_argument("--workers", type=int, metavar="N", help="processes; default: all cores")
     return parser.parse_args(arguments)

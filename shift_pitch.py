@@ -1,10 +1,14 @@
 """Copies of a dataset's utterances with another pitch, from which the decoder learns to follow the pitch it is given.
 
-    recording -- PSOLA --> higher or lower, as long and with the same vowels --> ID-0.mel.npy, ID-0.json, ID-1...
+    recording -- PSOLA --> another pitch, as long and with the same vowels --> ID-0.mel.npy, ID-0.json, ID-1...
 
 With an hour of recordings, a voice learns by heart how high each sentence was spoken, and does not look at the pitch.
-Where a sentence comes at several pitches, it has to. Only the training part of the dataset is copied. PSOLA (Moulines
-and Charpentier 1990) is Praat's, in the package praat-parselmouth (GPL-3.0).
+Where a sentence comes at several pitches, it has to. By turns a copy is higher or lower, has another melody, or has the
+same melody with an end that rises, as the speaker's hardly ever do. Where the dataset has the pitch
+(`prepare_data.py --pitch`), it is tracked in the copies too.
+
+Only the training part of the dataset is copied. PSOLA (Moulines and Charpentier 1990) is Praat's, in the package
+praat-parselmouth (GPL-3.0).
 
     python shift_pitch.py CLIPS LJ-Speech-aligned --out LJ-Speech-shifted
     python part2_solution.py train LJ-Speech-aligned --more LJ-Speech-shifted --epochs 32
@@ -14,10 +18,8 @@ from __future__ import annotations
 
 import argparse
 import functools
-import os
 import pathlib
-import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -26,30 +28,55 @@ from tqdm import tqdm
 import lj_speech
 import prepare_data
 from lj_speech import SAMPLING_RATE
+from prepare_data import PITCH_LIMITS
 
-LOWEST, HIGHEST = 75.0, 450.0  # Hz, where Praat looks for the pitch
 LEAST, MOST = 0.7, 4.5  # semitones of a shift
+KNOTS, MELODY_STD = 0.35, 2.0  # s between the knots of another melody, and semitones that it goes up and down
+RISES, RISE_SECONDS = (3.0, 14.0), (0.2, 0.45)  # semitones of an end that rises, and of how long: least and most
+AUDIBLE = 90.0, 440.0  # Hz, what the pitch is kept to
+
+# Seconds of the points of a pitch contour, ascending -> how many semitones higher each becomes.
+Curve = Callable[[np.ndarray], np.ndarray]
 
 
-def shift_pitch(audio: np.ndarray, semitones: float) -> np.ndarray:
+def shift_pitch(audio: np.ndarray, curve: Curve) -> np.ndarray:
     """(S,) at SAMPLING_RATE -> (S,), everything else unchanged. Raises ModuleNotFoundError without parselmouth."""
-    try:
-        from parselmouth import Sound, praat
-    except ImportError as error:
-        raise ModuleNotFoundError(f"shifting needs {error.name}: pip install -r requirements-eval.txt") from error
-    sound = Sound(audio.astype(np.float64), SAMPLING_RATE)
-    manipulation = praat.call(sound, "To Manipulation", 0.01, LOWEST, HIGHEST)
-    tier = praat.call(manipulation, "Extract pitch tier")
-    praat.call(tier, "Multiply frequencies", sound.xmin, sound.xmax, 2 ** (semitones / 12))
-    praat.call([tier, manipulation], "Replace pitch tier")
-    shifted = praat.call(manipulation, "Get resynthesis (overlap-add)").values[0].astype(np.float32)
-    return np.pad(shifted, (0, max(0, len(audio) - len(shifted))))[: len(audio)]
+    praat = prepare_data.load_praat()
+    call, sound = praat.praat.call, praat.Sound(audio.astype(np.float64), SAMPLING_RATE)
+    manipulation = call(sound, "To Manipulation", 0.01, *PITCH_LIMITS)
+    found = call(manipulation, "Extract pitch tier")
+    indices = range(1, int(call(found, "Get number of points")) + 1)
+    if not indices:  # no voice
+        return audio
+    times = np.array([call(found, "Get time from index", index) for index in indices])
+    pitch = np.array([call(found, "Get value at index", index) for index in indices])
+    shifted = call("Create PitchTier", "shifted", sound.xmin, sound.xmax)
+    for time, hertz in zip(times, np.clip(pitch * 2 ** (curve(times) / 12), *AUDIBLE)):
+        call(shifted, "Add point", float(time), float(hertz))
+    call([shifted, manipulation], "Replace pitch tier")
+    result = call(manipulation, "Get resynthesis (overlap-add)").values[0].astype(np.float32)
+    return np.pad(result, (0, max(0, len(audio) - len(result))))[: len(audio)]
 
 
-def random_shifts(n: int, rng: np.random.Generator) -> np.ndarray:
-    """(n,) semitones, up and down by turns, LEAST to MOST."""
-    signs = np.resize(rng.permutation([-1, 1]), n)
-    return signs * rng.uniform(LEAST, MOST, n)
+def higher_or_lower(rng: np.random.Generator) -> Curve:
+    semitones = rng.choice([-1, 1]) * rng.uniform(LEAST, MOST)
+    return lambda times: np.full(len(times), semitones)
+
+
+def another_melody(rng: np.random.Generator) -> Curve:
+    def curve(times: np.ndarray) -> np.ndarray:
+        knots = np.arange(times[0], times[-1] + KNOTS, KNOTS)
+        return np.interp(times, knots, rng.normal(0, MELODY_STD, len(knots)))
+
+    return curve
+
+
+def rising_end(rng: np.random.Generator) -> Curve:
+    semitones, seconds = rng.uniform(*RISES), rng.uniform(*RISE_SECONDS)
+    return lambda times: semitones * np.clip(1 - (times[-1] - times) / seconds, 0, 1)
+
+
+CURVES = higher_or_lower, another_melody, rising_end  # of copy 0, 1, 2, 3...
 
 
 def shift_utterance(mel_path: pathlib.Path, recording: pathlib.Path, n_copies: int, out: pathlib.Path) -> None:
@@ -57,21 +84,22 @@ def shift_utterance(mel_path: pathlib.Path, recording: pathlib.Path, n_copies: i
     name = mel_path.name.removesuffix(".mel.npy")
     audio = prepare_data.read_audio(recording).numpy()
     n_frames = np.load(mel_path, mmap_mode="r").shape[1]
-    rng = np.random.default_rng(list(name.encode()))  # the same shifts in every run
-    for copy, semitones in enumerate(random_shifts(n_copies, rng)):
-        shifted = torch.as_tensor(shift_pitch(audio, semitones))
+    record = mel_path.with_name(f"{name}.json").read_bytes()
+    rng = np.random.default_rng(list(name.encode()))  # the same in every run
+    for copy in range(n_copies):
+        shifted = torch.as_tensor(shift_pitch(audio, CURVES[copy % len(CURVES)](rng)))
         mel = prepare_data.mel_spectrogram(shifted).numpy()
         if mel.shape[1] != n_frames:
             raise ValueError(f"{recording} has {mel.shape[1]} frames, {mel_path} {n_frames}: prepare the dataset again")
-        temporary = out / "copy.tmp"
-        with temporary.open("wb") as file:
-            np.save(file, mel)
-        os.replace(temporary, out / f"{name}-{copy}.mel.npy")
-        shutil.copyfile(mel_path.with_name(f"{name}.json"), temporary)
-        os.replace(temporary, out / f"{name}-{copy}.json")
+        arrays = {"mel": mel}
+        if mel_path.with_name(f"{name}.pitch.npy").exists():
+            arrays["pitch"] = prepare_data.track_pitch(shifted, mel)
+        for kind, array in arrays.items():
+            prepare_data.write_whole(out / f"{name}-{copy}.{kind}.npy", functools.partial(np.save, arr=array))
+        prepare_data.write_whole(out / f"{name}-{copy}.json", lambda file: file.write(record))
 
 
-def shift_dataset(clips: pathlib.Path, dataset_root: pathlib.Path, out: pathlib.Path, n_copies: int = 2) -> None:
+def shift_dataset(clips: pathlib.Path, dataset_root: pathlib.Path, out: pathlib.Path, n_copies: int = 3) -> None:
     """Raises FileNotFoundError or ValueError where recordings and dataset do not belong together."""
     recordings = prepare_data.find_audio(clips)
     dataset, _ = lj_speech.get_dataset(dataset_root)
@@ -93,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("clips", type=pathlib.Path, help="folder of the recordings, ID.wav or ID.flac")
     parser.add_argument("dataset", type=pathlib.Path, help="LJ-Speech-aligned")
     parser.add_argument("--out", type=pathlib.Path, required=True)
-    parser.add_argument("--copies", type=int, default=2)
+    parser.add_argument("--copies", type=int, default=3, help="of each utterance; default: %(default)s")
     options = parser.parse_args(arguments)
     try:
         shift_dataset(options.clips, options.dataset, options.out, options.copies)

@@ -38,6 +38,7 @@ import prepare_data
 import vocoder
 from batching import Vocabulary, collate, denormalise, length_mask
 from lj_speech import FRAME_MILLISECONDS, MEL_SCALE_BINS, SAMPLING_RATE, STFT_HOP_LENGTH
+from pitch import WithPitch
 from training import Run, Stage, StepConfig, checksum, read_saved, save_model
 
 CROP_FRAMES = 64
@@ -406,7 +407,7 @@ def predict(checkpoint_path: pathlib.Path, dataset_root: pathlib.Path, out: path
     vocabulary = Vocabulary(model.config.vocabulary)
     out.mkdir(parents=True, exist_ok=True)
     for dataset in lj_speech.get_dataset(dataset_root):
-        for path, sample in zip(tqdm(dataset.mel_paths), dataset):
+        for path, sample in zip(tqdm(dataset.mel_paths), WithPitch(dataset, model.config.vocabulary)):
             prediction = model(collate(vocabulary, [sample]))
             write_spectrogram(out / path.name, denormalise(prediction.mels[0]).T)
 

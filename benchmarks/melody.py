@@ -24,6 +24,7 @@ import torch
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))  # the modules of the project
 
 import lj_speech  # noqa: E402
+import prepare_data  # noqa: E402
 import teacher  # noqa: E402
 from batching import Vocabulary, collate  # noqa: E402
 from part2_solution import AcousticModel, TextToSpeechSynthesizer  # noqa: E402
@@ -54,7 +55,7 @@ def like_the_speaker(model: AcousticModel, dataset: lj_speech.AlignedDataset) ->
 
 def rise(audio: np.ndarray, limits: tuple[float, float]) -> float:
     """Semitones of the end over the median. Raises ValueError where there is no voice."""
-    sound = teacher.need("parselmouth").Sound(audio.astype(np.float64), lj_speech.SAMPLING_RATE)
+    sound = prepare_data.load_praat().Sound(audio.astype(np.float64), lj_speech.SAMPLING_RATE)
     pitch = sound.to_pitch_ac(time_step=0.01, pitch_floor=limits[0], pitch_ceiling=limits[1])
     voiced = pitch.selected_array["frequency"]
     voiced = voiced[voiced > 0]
