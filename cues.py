@@ -56,6 +56,23 @@ def is_wh_question(words: Sequence[Word]) -> bool:
     return False
 
 
+def rising_ends(codes: Sequence[str], cues: Sequence[int]) -> list[float]:
+    """How much each phoneme has of the rise of a question: from its last stressed vowel, 0.5, to its end, 1; else 0.
+
+    A low or level accent and a high boundary, L* H-H%, is how English asks whether (Pierrehumbert and Hirschberg 1990).
+    """
+    asking, rises, first = {1 + 2 * MARKS.index("?"), 2 + 2 * MARKS.index("?")}, [0.0] * len(codes), 0
+    for end in range(1, len(codes) + 1):
+        if end < len(codes) and cues[end] in asking and codes[end - 1] != PAUSE:
+            continue
+        stressed = [place for place in range(first, end) if cues[place] in asking and codes[place][-1] in "12"]
+        if stressed:
+            n = end - stressed[-1]
+            rises[stressed[-1] : end] = [1 - 0.5 * (n - 1 - place) / max(1, n - 1) for place in range(n)]
+        first = end
+    return rises
+
+
 def match_cues(text: str, codes: Sequence[str]) -> list[int]:
     """The same for the N phonemes of an alignment: nobody pauses and speaks just as `english` reads."""
     try:

@@ -42,13 +42,13 @@ import cleaning
 import english
 import lj_speech
 from batching import Batch, Vocabulary, denormalise, make_loaders, run_gru
-from cues import check_cues, read_cues
+from cues import check_cues, read_cues, rising_ends
 from lj_speech import MEL_SCALE_BINS, SPECTROGRAMS_MIN
 from pitch import PitchConfig, PitchEncoding, PitchModel, WithPitch, read_log_pitch
 from training import EpochConfig, Run, Stage, checksum, load_model, read_saved, run_stage, save_model
 
 CHECKPOINT_PATH = pathlib.Path("TTS.pth")
-CHECKPOINT_MD5 = "ce8a86ef729e0cec70aa7ac26dd99209"
+CHECKPOINT_MD5 = "c46c92aeb2a973938af341f4b33091c4"
 CHECKPOINT_LINK = ""  # a Google Drive address, filled in by whoever publishes a copy
 
 # -------- Configuration ----------------------------------------------------------------------------------------------
@@ -569,6 +569,7 @@ class TextToSpeechSynthesizer:
     SENTENCE_PAUSE = 0.25  # seconds of silence between sentences, on top of the pauses at their ends
     pitch = 0.4  # semitones above the prediction; 0.4 give the speaker's mean. Set on the object to speak higher
     intonation = 1.2  # how far the predicted melody, a mean of likely ones, goes up and down: 0 is flat
+    question_rise = 5.0  # semitones that the end of a yes/no question is above the prediction
     denoising = 10.0  # times the power of the room's noise that is taken away; 0 leaves it
 
     def __init__(self, checkpoint_path: str | pathlib.Path = CHECKPOINT_PATH, vocoder=None):
@@ -657,7 +658,7 @@ class TextToSpeechSynthesizer:
             encoded = self.model.encoder(tokens, token_mask)
             frames = durations or self.model.predict_durations(encoded, token_mask)[0].tolist()
             if 0 < sum(frames) <= config.max_frames:
-                prediction = self.model.decode(encoded, self._complete(tokens, token_mask, frames, cues))
+                prediction = self.model.decode(encoded, self._complete(tokens, phonemes, frames, cues))
                 spectrogram = self._clean(denormalise(prediction.mels[0]).T, phonemes, frames)
                 yield Speech(spectrogram, phonemes, frames, prediction.alignment[0])
             if sum(frames) <= config.max_frames:
@@ -675,12 +676,14 @@ class TextToSpeechSynthesizer:
         first, last = (frames[place] * (phonemes[place] == lj_speech.PAUSE) for place in (0, -1))
         return cleaning.fade(cleaning.denoise(spectrogram, self.model.noise_floor, self.denoising), first, last)
 
-    def _complete(self, tokens: Tensor, token_mask: Tensor, frames: list[int], cues: list[int]) -> Batch:
-        """One utterance with durations, and with the melody that `pitch` and `intonation` make of the predicted one."""
-        durations, cues = (torch.tensor([row], device=self.device) for row in (frames, cues))
-        frame_mask = torch.ones(1, sum(frames), dtype=torch.bool, device=self.device)
+    def _complete(self, tokens: Tensor, phonemes: list[str], frames: list[int], cues: list[int]) -> Batch:
+        """One utterance with durations, and with the melody that `pitch`, `intonation` and `question_rise` ask for."""
+        rows = frames, cues, rising_ends(phonemes, cues)
+        durations, cues, rises = (torch.tensor([row], device=self.device) for row in rows)
+        shapes = tokens.shape, (1, sum(frames))
+        token_mask, frame_mask = (torch.ones(shape, dtype=torch.bool, device=self.device) for shape in shapes)
         batch = Batch(tokens, durations, token_mask, frame_mask=frame_mask, cues=cues)
-        shift = self.pitch * math.log(2) / 12
+        shift = (self.pitch + self.question_rise * rises) * math.log(2) / 12
         return batch._replace(log_pitch=self.model.predict_log_pitch(batch, self.intonation, shift))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 import english
-from cues import MARKS, N_CUES, UNKNOWN, check_cues, match_cues, read_cues
+from cues import MARKS, N_CUES, UNKNOWN, check_cues, match_cues, read_cues, rising_ends
 
 
 def cue(mark: str, first: bool) -> int:
@@ -51,6 +51,30 @@ def test_a_question_with_a_wh_word_has_the_cues_of_a_statement(text):
 def test_other_questions_have_cues_of_their_own(text):
     (question,) = english.spoken_words(text)
     assert read_cues(question)[-2] == cue("?", False)
+
+
+def rises(text: str) -> list[tuple[str, float]]:
+    (words,) = english.spoken_words(text)
+    codes = english.codes_of(words)
+    return list(zip(codes, rising_ends(codes, read_cues(words)), strict=True))
+
+
+def test_a_question_rises_from_its_last_stressed_vowel():
+    rising = [(code, rise) for code, rise in rises("Did you see the river?") if rise > 0]
+    assert [code for code, _ in rising] == ["IH1", "V", "ER0", "pau"]
+    assert [rise for _, rise in rising] == pytest.approx([0.5, 2 / 3, 5 / 6, 1.0])
+    for text in ("You saw the river.", "What do you want?", "Stop!"):
+        assert not any(rise for _, rise in rises(text)), text
+
+
+def test_only_the_clause_that_asks_rises():
+    quoted = rises('"Is it cold?" he asked.')
+    asking = [code for code, _ in quoted].index("pau", 1) + 1
+    assert [rise for _, rise in quoted[asking:]] == [0.0] * (len(quoted) - asking)
+    assert [rise for _, rise in quoted[asking - 4 : asking]] == pytest.approx([0.5, 2 / 3, 5 / 6, 1.0])
+    assert rising_ends(["pau", "AA1"], [UNKNOWN] * 2) == [0.0, 0.0]
+    assert rising_ends(["M", "AH0"], [cue("?", True), cue("?", False)]) == [0.0, 0.0], "nothing is stressed"
+    assert rising_ends(["AA1"], [cue("?", True)]) == [1.0]
 
 
 def test_what_is_spoken_as_it_is_read_has_the_cues_that_are_read():

@@ -15,6 +15,7 @@ import english
 import lj_speech
 import part2_solution as tts
 from batching import Batch, normalise
+from cues import match_cues
 from pitch import read_log_pitch
 
 ROOT = pathlib.Path(tts.__file__).parent
@@ -151,12 +152,13 @@ def test_the_shipped_voice_speaks(voice):
     assert 0.02 < audio.std() < 0.3
 
 
-def mean_log_pitch(voice, **melody) -> float:
-    """Of what is said, as our vocoder's network reads it in the spectrogram."""
+def spoken_pitch(voice, text: str, **melody) -> torch.Tensor:
+    """Semitones of each phoneme that is said, as our vocoder's network reads it in the spectrogram."""
+    codes = lj_speech.text_to_phonemes(text)
     for name, value in melody.items():
         setattr(voice, name, value)
     try:
-        (speech,) = voice.predict(lj_speech.text_to_phonemes("My brother left his umbrella on the kitchen table."))
+        (speech,) = voice.predict(codes, cues=match_cues(text, codes))
     finally:
         for name in melody:
             delattr(voice, name)
@@ -164,12 +166,23 @@ def mean_log_pitch(voice, **melody) -> float:
     mels = normalise(speech.spectrogram).T[None].cpu()
     durations = torch.tensor([speech.durations])
     batch = Batch(tokens, durations, durations > -1, mels, torch.ones(mels.shape[:2], dtype=torch.bool))
-    return read_log_pitch(batch).mean().item()
+    return 12 / np.log(2) * read_log_pitch(batch)[0]
 
 
 def test_the_shipped_voice_follows_the_pitch(voice):
-    low, high = (mean_log_pitch(voice, pitch=semitones) for semitones in (-3.0, 4.0))
-    assert 12 / np.log(2) * (high - low) == pytest.approx(7, abs=2)
+    text = "My brother left his umbrella on the kitchen table."
+    low, high = (spoken_pitch(voice, text, pitch=semitones).mean() for semitones in (-3.0, 4.0))
+    assert high - low == pytest.approx(7, abs=2)
+
+
+@pytest.mark.parametrize(
+    "text, rises", [("Have you seen my brother?", True), ("Where have you seen my brother?", False)]
+)
+def test_the_shipped_voice_rises_where_it_asks_whether(voice, text, rises):
+    level, risen = (spoken_pitch(voice, text, question_rise=semitones) for semitones in (0.0, 5.0))
+    last = slice(-4, -1)  # "ther", before the pause
+    assert (risen - level)[last].mean() > 1 if rises else torch.equal(risen, level)
+    torch.testing.assert_close(risen[:6], level[:6], atol=1.0, rtol=0)
 
 
 def test_the_shipped_voice_knows_all_that_text_can_become(voice):
