@@ -73,6 +73,7 @@ def test_reading_aloud_leaves_a_corpus(tmp_path, monkeypatch):
         return audio
 
     monkeypatch.setattr(teacher, "need", lambda package: None)
+    monkeypatch.setattr(prepare_data, "load_praat", lambda: None)
     monkeypatch.setattr(teacher, "load_teacher", lambda: lambda text: audio if text[0] == "F" else 0 * audio)
     monkeypatch.setattr(teacher, "change_voice", change_voice)
     spoken, out = tmp_path / "spoken", tmp_path / "taught"
@@ -90,6 +91,7 @@ def test_reading_aloud_leaves_a_corpus(tmp_path, monkeypatch):
 
 def test_texts_that_all_fail_are_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(teacher, "need", lambda package: None)
+    monkeypatch.setattr(prepare_data, "load_praat", lambda: None)
     monkeypatch.setattr(teacher, "load_teacher", lambda: lambda text: np.concatenate([]))  # Piper says nothing
     with pytest.raises(ValueError, match="none of the 1 texts"):
         teacher.teach({"a": "..."}, tmp_path, n_workers=1)
