@@ -61,15 +61,16 @@ def rising_ends(codes: Sequence[str], cues: Sequence[int]) -> list[float]:
 
     A low or level accent and a high boundary, L* H-H%, is how English asks whether (Pierrehumbert and Hirschberg 1990).
     """
-    asking, rises, first = {1 + 2 * MARKS.index("?"), 2 + 2 * MARKS.index("?")}, [0.0] * len(codes), 0
-    for end in range(1, len(codes) + 1):
-        if end < len(codes) and cues[end] in asking and codes[end - 1] != PAUSE:
-            continue
-        stressed = [place for place in range(first, end) if cues[place] in asking and codes[place][-1] in "12"]
-        if stressed:
-            n = end - stressed[-1]
-            rises[stressed[-1] : end] = [1 - 0.5 * (n - 1 - place) / max(1, n - 1) for place in range(n)]
-        first = end
+    asking = {1 + 2 * MARKS.index("?"), 2 + 2 * MARKS.index("?")}
+    clauses = list(itertools.accumulate((code == PAUSE for code in codes), initial=0))  # how many pauses came before
+    rises = [0.0] * len(codes)
+    for (asks, _), group in itertools.groupby(range(len(codes)), lambda place: (cues[place] in asking, clauses[place])):
+        places = list(group)
+        stressed = [place for place in places if codes[place][-1] in "12"]
+        if asks and stressed:
+            first, last = stressed[-1], places[-1]
+            for place in range(first, last + 1):
+                rises[place] = 1 - 0.5 * (last - place) / max(1, last - first)
     return rises
 
 
