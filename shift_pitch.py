@@ -80,8 +80,15 @@ CURVES = higher_or_lower, another_melody, rising_end  # of copy 0, 1, 2, 3...
 
 
 def shift_utterance(mel_path: pathlib.Path, recording: pathlib.Path, n_copies: int, out: pathlib.Path) -> None:
-    """Writes the copies of one utterance, each spectrogram before its JSON, to a temporary name and renamed."""
+    """Writes the copies of one utterance, each spectrogram before its JSON, to a temporary name and renamed.
+
+    What is whole is not made again; copies from before the pitch was tracked are not whole once it is.
+    """
     name = mel_path.name.removesuffix(".mel.npy")
+    tracked = mel_path.with_name(f"{name}.pitch.npy").exists()
+    last = [out / f"{name}-{n_copies - 1}.{suffix}" for suffix in ["json"] + ["pitch.npy"] * tracked]
+    if all(path.exists() for path in last):
+        return
     audio = prepare_data.read_audio(recording).numpy()
     n_frames = np.load(mel_path, mmap_mode="r").shape[1]
     record = mel_path.with_name(f"{name}.json").read_bytes()
@@ -92,7 +99,7 @@ def shift_utterance(mel_path: pathlib.Path, recording: pathlib.Path, n_copies: i
         if mel.shape[1] != n_frames:
             raise ValueError(f"{recording} has {mel.shape[1]} frames, {mel_path} {n_frames}: prepare the dataset again")
         arrays = {"mel": mel}
-        if mel_path.with_name(f"{name}.pitch.npy").exists():
+        if tracked:
             arrays["pitch"] = prepare_data.track_pitch(shifted, mel)
         for kind, array in arrays.items():
             prepare_data.write_whole(out / f"{name}-{copy}.{kind}.npy", functools.partial(np.save, arr=array))
@@ -110,10 +117,8 @@ def shift_dataset(clips: pathlib.Path, dataset_root: pathlib.Path, out: pathlib.
             f"{clips} has no recording of {missing[:3]} ({len(missing)} of {len(names)} are missing)"
         )
     out.mkdir(parents=True, exist_ok=True)
-    shift = functools.partial(shift_utterance, n_copies=n_copies, out=out)
     for name, path in zip(names, tqdm(dataset.mel_paths, unit="utterance")):
-        if not (out / f"{name}-{n_copies - 1}.json").exists():
-            shift(path, recordings[name])
+        shift_utterance(path, recordings[name], n_copies, out)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

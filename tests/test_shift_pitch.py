@@ -96,6 +96,19 @@ def test_the_pitch_of_copies_is_tracked_where_that_of_the_recordings_is(clips):
     assert np.abs(rise[10:40]).max() < 0.02 and rise[-6] > 0.1, "the end rises"
 
 
+def test_what_is_whole_is_kept_until_the_pitch_is_tracked(clips, monkeypatch):
+    made = []
+    monkeypatch.setattr(shift_pitch, "shift_pitch", lambda audio, curve: made.append(1) or audio)
+    monkeypatch.setattr(prepare_data, "track_pitch", lambda audio, mel: np.zeros((2, mel.shape[1])))
+    counts = []
+    for pitch in (False, False, True, True):
+        if pitch:
+            np.save(clips[1] / "LJ001.pitch.npy", np.zeros(2))
+        shift_pitch.shift_dataset(*clips)
+        counts.append(len(made))
+    assert counts == [6, 6, 9, 9], "two utterances, then only the one whose pitch is new"
+
+
 def test_recordings_that_do_not_belong_to_the_dataset_are_named(clips, monkeypatch, capsys):
     monkeypatch.setattr(shift_pitch, "shift_pitch", lambda audio, curve: audio)
     soundfile.write(clips[0] / "LJ002.wav", voice(0.5), SAMPLING_RATE)
