@@ -1,7 +1,7 @@
-"""What is done to a predicted spectrogram before it is spoken: less of the room's noise, and soft ends.
+"""What is done to a predicted spectrogram before it is spoken: less of the room, its noise and its echo, and soft ends.
 
-A voice learns the noise of the room that it was recorded in. In the recordings it has no beginning and no end; around
-synthesised sentences there is silence, and noise that breaks off is heard as a fault.
+A voice learns the room that it was recorded in. In the recordings it has no beginning and no end; around synthesised
+sentences there is silence, and a room that breaks off is heard as a fault.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import math
 from collections.abc import Mapping, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from lj_speech import SPECTROGRAMS_MIN
+from lj_speech import FRAME_MILLISECONDS, SPECTROGRAMS_MIN
 
 QUIET_PART = 1 / 16  # of the frames of recordings: these are pauses
 LEAST_POWER = 0.03  # part of a band's power that is always left: 15 dB less
+ECHO_SECONDS = 0.3  # in which the room's echo fades by 60 dB
+LATE_FRAMES = 4  # 46 ms, the window of the spectrogram: what is later than that is echo
 FADE_FRAMES = 5  # 58 ms
 
 
@@ -28,11 +31,26 @@ def read_noise_floor(dataset: Sequence[Mapping], n_utterances: int = 200) -> Ten
     return frames[:, loudness.argsort()[:n_quiet]].mean(1)
 
 
-def denoise(spectrogram: Tensor, noise_floor: Tensor, strength: float) -> Tensor:
-    """Log-mel (80, T) less `strength` times the power of the noise (80,): spectral subtraction (Boll 1979)."""
+def dry(spectrogram: Tensor, noise_floor: Tensor, denoising: float, dereverberation: float) -> Tensor:
+    """Log-mel (80, T) less parts of the power of noise and echo: spectral subtraction (Boll 1979, Lebart et al. 2001).
+
+    `denoising` is how many times the power of the noise (80,) is taken away, `dereverberation` how many times that of
+    `late_echo`.
+    """
     power = (2 * spectrogram).exp()
-    cleaned = power - strength * (2 * noise_floor[:, None]).exp()
-    return torch.maximum(cleaned, LEAST_POWER * power).log() / 2
+    room = denoising * (2 * noise_floor[:, None]).exp() + dereverberation * late_echo(spectrogram).exp()
+    return torch.maximum(power - room, LEAST_POWER * power).log() / 2
+
+
+def late_echo(spectrogram: Tensor) -> Tensor:
+    """Log-mel (80, T) -> (80, T) log power of the loudest that is left of frames LATE_FRAMES ago and before.
+
+    They fade by 60 dB in ECHO_SECONDS, as in a room with an exponential decay (Polack 1988).
+    """
+    fading = math.log(1e6) * FRAME_MILLISECONDS / 1000 / ECHO_SECONDS  # of log power, in a frame
+    faded = fading * torch.arange(spectrogram.shape[1], device=spectrogram.device)
+    loudest = (2 * spectrogram + faded).cummax(1).values[:, :-LATE_FRAMES]
+    return F.pad(loudest, (LATE_FRAMES, 0), value=-math.inf)[:, : len(faded)] - faded
 
 
 def fade(spectrogram: Tensor, n_first: int, n_last: int) -> Tensor:

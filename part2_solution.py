@@ -570,7 +570,8 @@ class TextToSpeechSynthesizer:
     pitch = 0.4  # semitones above the prediction; 0.4 give the speaker's mean. Set on the object to speak higher
     intonation = 1.2  # how far the predicted melody, a mean of likely ones, goes up and down: 0 is flat
     question_rise = 5.0  # semitones that the end of a yes/no question is above the prediction
-    denoising = 10.0  # times the power of the room's noise that is taken away; 0 leaves it
+    denoising = 20.0  # times the power of the room's noise that is taken away; 0 leaves it
+    dereverberation = 0.1  # times that of the room's echo
 
     def __init__(self, checkpoint_path: str | pathlib.Path = CHECKPOINT_PATH, vocoder=None):
         """`vocoder` maps a (80, T) log-mel spectrogram to audio (1, t); without one, `lj_speech.Vocoder(trust=0)`.
@@ -672,9 +673,10 @@ class TextToSpeechSynthesizer:
             yield from self._predict_pieces(phonemes[piece], durations and durations[piece], cues[piece])
 
     def _clean(self, spectrogram: Tensor, phonemes: list[str], frames: list[int]) -> Tensor:
-        """Less of the room's noise, and soft ends where there are pauses."""
+        """Less of the room's noise and echo, and soft ends where there are pauses."""
         first, last = (frames[place] * (phonemes[place] == lj_speech.PAUSE) for place in (0, -1))
-        return cleaning.fade(cleaning.denoise(spectrogram, self.model.noise_floor, self.denoising), first, last)
+        dry = cleaning.dry(spectrogram, self.model.noise_floor, self.denoising, self.dereverberation)
+        return cleaning.fade(dry, first, last)
 
     def _complete(self, tokens: Tensor, phonemes: list[str], frames: list[int], cues: list[int]) -> Batch:
         """One utterance with durations, and with the melody that `pitch`, `intonation` and `question_rise` ask for."""

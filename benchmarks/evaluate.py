@@ -6,7 +6,7 @@
 Kinds of speech, the rows
     sentences              those of `sentences.tsv`, from text
     held-out texts         the phonemes of validation utterances, with durations of the duration model
-    held-out durations     the same with the durations of the recordings, and the noise of the room left in: what the
+    held-out durations     the same with the durations of the recordings, and noise and echo of the room left in: what the
                            rest of the model does
     copy-synthesis         the recordings' own spectrograms through the vocoder: the ceiling of any acoustic model
     recordings             the validation recordings themselves
@@ -419,13 +419,16 @@ def copy_synthesis(vocoder: Callable, name: str, sample: Mapping) -> Utterance:
 
 
 @contextlib.contextmanager
-def noise_left_in(synthesizer: TextToSpeechSynthesizer) -> Iterator[None]:
-    """The recordings have it, so distances to them are not taken without it."""
-    denoising, synthesizer.denoising = synthesizer.denoising, 0.0
+def room_left_in(synthesizer: TextToSpeechSynthesizer) -> Iterator[None]:
+    """Its noise and echo: the recordings have them, so distances to them are not taken without."""
+    settings = {name: getattr(synthesizer, name) for name in ("denoising", "dereverberation")}
     try:
+        for name in settings:
+            setattr(synthesizer, name, 0.0)
         yield
     finally:
-        synthesizer.denoising = denoising
+        for name, value in settings.items():
+            setattr(synthesizer, name, value)
 
 
 def speak_held_out(
@@ -439,7 +442,7 @@ def speak_held_out(
     for name, sample in tqdm(samples.items(), desc="held-out"):
         text, codes, durations = (sample[key] for key in ("text", "phonemes_code", "phonemes_duration"))
         spoken["held-out texts"].append(speak(synthesizer, name, text, codes))
-        with noise_left_in(synthesizer):
+        with room_left_in(synthesizer):
             spoken["held-out durations"].append(speak(synthesizer, name, text, codes, durations))
         spoken["copy-synthesis"].append(copy_synthesis(copier, name, sample))
         if name in recordings:

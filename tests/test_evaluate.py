@@ -189,14 +189,14 @@ def test_a_phrase_has_a_margin_as_far_as_the_pauses_last(before, after, first, e
 class FakeSynthesizer:
     """Ten frames for each phoneme unless told; its audio is a ramp that starts from the number of its frames."""
 
-    denoising = 10.0
+    denoising, dereverberation = 10.0, 0.5
 
     def __init__(self, checkpoint=None, vocoder=None):
-        self.said, self.denoisings = [], []
+        self.said, self.cleanings = [], []
 
     def predict(self, codes, durations=None, cues=None):
         self.said.append(list(codes))
-        self.denoisings.append(self.denoising)
+        self.cleanings.append((self.denoising, self.dereverberation))
         durations = durations or [10] * len(codes)
         spectrogram = torch.linspace(-9, 0, 80 * sum(durations)).reshape(80, -1)
         return [Speech(spectrogram, codes, durations, None)]
@@ -209,12 +209,13 @@ class FakeSynthesizer:
         return torch.arange(n_frames * STFT_HOP_LENGTH)[None] + float(n_frames)
 
 
-def test_distances_are_taken_of_speech_with_the_noise_of_the_recordings():
+def test_distances_are_taken_of_speech_with_the_room_of_the_recordings():
     synthesizer = FakeSynthesizer()
     sample = {"text": "a", "phonemes_code": ["AA1"], "phonemes_duration": [20], "spectrogram": np.zeros((80, 20))}
     spoken = evaluate.speak_held_out(synthesizer, synthesizer.vocoder, {"a": sample}, {})
     assert list(spoken) == ["held-out texts", "held-out durations", "copy-synthesis"]
-    assert synthesizer.denoisings == [10.0, 0.0] and synthesizer.denoising == 10.0
+    assert synthesizer.cleanings == [(10.0, 0.5), (0.0, 0.0)]
+    assert (synthesizer.denoising, synthesizer.dereverberation) == (10.0, 0.5)
 
 
 def test_short_audio_is_repeated_to_fill_the_judges_window():
