@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import english
 from english import PAUSE, Word
@@ -18,6 +18,7 @@ WH_WORDS = frozenset("how what when where which who whom whose why".split())
 AUXILIARIES = frozenset(
     "ai am are ca can could did do does had has have is may might must sha shall should was were will wo would".split()
 )
+VAGUE = frozenset("anyone anything less more other so somebody someone something twice two whatever".split())  # after "or"
 
 
 def check_cues(cues: Sequence[int] | None, n_phonemes: int) -> list[int]:
@@ -30,30 +31,42 @@ def check_cues(cues: Sequence[int] | None, n_phonemes: int) -> list[int]:
 
 def read_cues(words: Sequence[Word]) -> list[int]:
     """A number for each phoneme of a sentence of `english.spoken_words`: the mark that its clause ends in, and whether
-    it is the first of its word. A pause has the mark that it stands for, but that of a wh-question counts as a full
-    stop: it falls (Pierrehumbert and Hirschberg 1990), and "?" is for questions that rise."""
+    it is the first of its word. A pause has the mark that it stands for, but that of a question that falls counts as a
+    full stop: "?" is for questions that rise."""
     cues, mark = [], "."
     for place, word in reversed(list(enumerate(words))):
         if word.codes == [PAUSE]:
             mark = word.text or ("." if place > 0 else "")
-            if mark == "?" and is_wh_question(words[:place]):
+            if mark == "?" and falls(words[:place]):
                 mark = "."
         inside = 1 + 2 * MARKS.index(mark)
         cues += [inside] * (len(word.codes) - 1) + [inside + 1]
     return cues[::-1]
 
 
-def is_wh_question(words: Sequence[Word]) -> bool:
-    """Does what these words end with ask who, what or how, not whether? The last clause that begins so decides."""
+def falls(words: Sequence[Word]) -> bool:
+    """Does what these words end with ask who, what or how, or for a choice, not whether?
+
+    Such questions fall (Pierrehumbert and Hirschberg 1990; of choices: Pruitt and Roelofsen 2013). The last clause that
+    begins as a question decides.
+    """
     clauses = [
         list(clause) for pause, clause in itertools.groupby(words, lambda word: word.codes == [PAUSE]) if not pause
     ]
-    for clause in reversed(clauses):
+    for number, clause in reversed(list(enumerate(clauses))):
         for word in clause[:2]:
             stem = word.text.lower().removesuffix("n't").partition("'")[0]
-            if stem in WH_WORDS | AUXILIARIES:
-                return stem in WH_WORDS
-    return False
+            if stem in WH_WORDS:
+                return True
+            if stem in AUXILIARIES:
+                return offers_choice(itertools.chain(*clauses[number:]))
+    return offers_choice(itertools.chain(*clauses))
+
+
+def offers_choice(words: Iterable[Word]) -> bool:
+    """Tea or coffee, but not an hour or two."""
+    pairs = itertools.pairwise(word.text.lower() for word in words)
+    return any(first == "or" and second not in VAGUE for first, second in pairs)
 
 
 def rising_ends(codes: Sequence[str], cues: Sequence[int]) -> list[float]:

@@ -37,9 +37,9 @@ def test_a_question_has_other_cues_than_a_statement():
 
 @pytest.mark.parametrize("text", [
     "What do you want?", "And who's there?", "So why didn't you come?", "What do you think, Mary?", "In what way?",
-    "Well, where is it?",
+    "Well, where is it?", "Would you like tea or coffee?", "Is it, or isn't it?", "Now or later?",
 ])  # fmt: skip
-def test_a_question_with_a_wh_word_has_the_cues_of_a_statement(text):
+def test_a_question_that_asks_who_or_which_has_the_cues_of_a_statement(text):
     (question,), (statement,) = (english.spoken_words(line) for line in (text, text.replace("?", ".")))
     assert read_cues(question) == read_cues(statement)
 
@@ -47,6 +47,7 @@ def test_a_question_with_a_wh_word_has_the_cues_of_a_statement(text):
 @pytest.mark.parametrize("text", [
     "Do you know what she wants?", "Isn't it nice?", "You know when she comes?", "Mary?", "He said what?",
     "When I was young, did you know me?", "Can't we, for once, stay?", "Is what he says true?",
+    "Will it take an hour or two?", "Rain or shine, will you come?",
 ])  # fmt: skip
 def test_other_questions_have_cues_of_their_own(text):
     (question,) = english.spoken_words(text)
