@@ -18,7 +18,7 @@ WH_WORDS = frozenset("how what when where which who whom whose why".split())
 AUXILIARIES = frozenset(
     "ai am are ca can could did do does had has have is may might must sha shall should was were will wo would".split()
 )
-VAGUE = frozenset("anyone anything less more other so somebody someone something twice two whatever".split())  # after "or"
+VAGUE = frozenset("anyone anything less more other so somebody someone something twice two".split())  # after "or"
 
 
 def check_cues(cues: Sequence[int] | None, n_phonemes: int) -> list[int]:

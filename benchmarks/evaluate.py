@@ -6,8 +6,8 @@
 Kinds of speech, the rows
     sentences              those of `sentences.tsv`, from text
     held-out texts         the phonemes of validation utterances, with durations of the duration model
-    held-out durations     the same with the durations of the recordings, and noise and echo of the room left in: what the
-                           rest of the model does
+    held-out durations     the same with the durations of the recordings, and the noise and echo of the room left in:
+                           what the rest of the model does
     copy-synthesis         the recordings' own spectrograms through the vocoder: the ceiling of any acoustic model
     recordings             the validation recordings themselves
     alignments             how fast the speaker speaks, over many more utterances
