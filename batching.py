@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import numbers
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -122,6 +123,23 @@ class BucketBatchSampler(torch.utils.data.Sampler[list[int]]):
             batches += [bucket[i : i + self.batch_size].tolist() for i in range(0, len(bucket), self.batch_size)]
         rng.shuffle(batches)
         yield from batches
+
+
+def check_durations(durations: Sequence[int], n_phonemes: int, limit: int) -> list[int]:
+    """As a list of whole numbers of frames, 0 to `limit`. Raises TypeError or ValueError for anything else."""
+    durations = durations.tolist() if hasattr(durations, "tolist") else durations
+    if not isinstance(durations, (list, tuple)):
+        raise TypeError(f"durations is a {type(durations).__name__}, expected a list of int")
+    if len(durations) != n_phonemes:
+        raise ValueError(f"{len(durations)} durations for {n_phonemes} phonemes: give one for each")
+    for duration in durations:
+        if isinstance(duration, bool) or not isinstance(duration, numbers.Integral):
+            raise TypeError(f"a duration is {duration!r}: give whole numbers of frames")
+        if not 0 <= duration <= limit:
+            raise ValueError(f"a duration is {duration}: give 0 to {limit} frames of 11.6 ms")
+    if sum(durations) == 0:
+        raise ValueError("all durations are 0: nothing would be said")
+    return [int(duration) for duration in durations]
 
 
 def padded_fraction(lengths: Sequence[int], batches: Sequence[Sequence[int]]) -> float:

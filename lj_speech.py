@@ -297,15 +297,19 @@ class Vocoder:
             raise ValueError(f"there is no vocoder {name!r}: choose 'harmonic', 'hifigan' or 'waveglow'")
 
     @torch.inference_mode()
-    def __call__(self, spectrogram: torch.Tensor | np.ndarray) -> torch.Tensor:
+    def __call__(self, spectrogram: torch.Tensor | np.ndarray, pitch: torch.Tensor | None = None) -> torch.Tensor:
         """Log-mel spectrogram (80, T) -> audio (1, t), or (B, 80, T) -> (B, t); a float32 tensor on the CPU in [-1, 1].
 
+        `pitch`, (T,) or (B, T) in Hz, is what a model was told to speak with, if one made the spectrogram: "harmonic"
+        looks near it for that of the spectrogram, the others have no use for it.
         Raises TypeError for what is no array, ValueError for other shapes and for NaN or infinity.
         """
-        return self._vocode(self._check(spectrogram)).float().cpu().clamp(-1, 1)
+        return self._vocode(self._check(spectrogram), **self._hint(pitch)).float().cpu().clamp(-1, 1)
 
     @torch.inference_mode()
-    def stream(self, spectrogram: torch.Tensor | np.ndarray, chunk: int = 32) -> Iterator[torch.Tensor]:
+    def stream(
+        self, spectrogram: torch.Tensor | np.ndarray, chunk: int = 32, pitch: torch.Tensor | None = None
+    ) -> Iterator[torch.Tensor]:
         """The same audio in pieces, the first of `chunk` frames, the others longer, each as soon as it is ready.
 
         "hifigan" and "waveglow" give it in one piece. Raises as calling does.
@@ -314,8 +318,14 @@ class Vocoder:
         if self._stream is None:
             yield self(spectrograms)
         else:
-            for audio in self._stream(spectrograms, chunk):
+            for audio in self._stream(spectrograms, chunk, **self._hint(pitch)):
                 yield audio.float().cpu().clamp(-1, 1)
+
+    def _hint(self, pitch: torch.Tensor | None) -> dict[str, torch.Tensor]:
+        """What "harmonic" is told of the pitch, (B, T) on the device."""
+        if pitch is None or self._stream is None:
+            return {}
+        return {"pitch": torch.atleast_2d(torch.as_tensor(pitch, dtype=torch.float32, device=self.device))}
 
     def _check(self, spectrogram: torch.Tensor | np.ndarray) -> torch.Tensor:
         """(80, T) or (B, 80, T) -> (B, 80, T) on the device."""

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import numbers
 import pathlib
 import shutil
 import warnings
@@ -41,7 +40,7 @@ import batching
 import cleaning
 import english
 import lj_speech
-from batching import Batch, Vocabulary, denormalise, make_loaders, run_gru
+from batching import Batch, Vocabulary, check_durations, denormalise, make_loaders, run_gru
 from cues import check_cues, read_cues, rising_ends
 from lj_speech import MEL_SCALE_BINS, SPECTROGRAMS_MIN
 from pitch import PitchConfig, PitchEncoding, PitchModel, WithPitch, read_log_pitch
@@ -557,6 +556,7 @@ class Speech(NamedTuple):
     phonemes: list[str]  # N codes
     durations: list[int]  # N frames
     alignment: Tensor  # (T, N), the weights of the upsampling
+    pitch: Tensor  # (T,) Hz, what the decoder was told
 
 
 class TextToSpeechSynthesizer:
@@ -590,7 +590,7 @@ class TextToSpeechSynthesizer:
         """
         audio = []
         for pieces in self._predict_sentences(text, custom_words):
-            audio += [*(self.vocoder(speech.spectrogram) for speech in pieces), self._silence()]
+            audio += [*map(self.speak, pieces), self._silence()]
         return torch.cat(audio[:-1], dim=1)
 
     def stream_from_text(self, text: str, custom_words: Mapping = {}, chunk: int = 32) -> Iterator[Tensor]:
@@ -602,7 +602,7 @@ class TextToSpeechSynthesizer:
             if index > 0:
                 yield self._silence()
             for speech in pieces:
-                yield from self.vocoder.stream(speech.spectrogram, chunk)
+                yield from self.vocoder.stream(speech.spectrogram, chunk, **self._hint(speech))
 
     def _predict_sentences(self, text: str, custom_words: Mapping) -> Iterator[Iterator[Speech]]:
         for words in english.spoken_words(text, custom_words):
@@ -617,7 +617,15 @@ class TextToSpeechSynthesizer:
         Of any length: what is longer than the utterances of the training is spoken in pieces, cut at pauses.
         Raises TypeError or ValueError for anything that is not such lists.
         """
-        return torch.cat([self.vocoder(speech.spectrogram) for speech in self.predict(phonemes, durations)], dim=1)
+        return torch.cat(list(map(self.speak, self.predict(phonemes, durations))), dim=1)
+
+    def speak(self, speech: Speech) -> Tensor:
+        """What `predict` returns -> audio (1, t)."""
+        return self.vocoder(speech.spectrogram, **self._hint(speech))
+
+    def _hint(self, speech: Speech) -> dict[str, Tensor]:
+        """Our vocoder is told the pitch, others need not know what to do with it."""
+        return {"pitch": speech.pitch} if isinstance(self.vocoder, lj_speech.Vocoder) else {}
 
     def predict(self, phonemes: list[str], durations: list | None = None, cues: list | None = None) -> list[Speech]:
         """The spectrograms that `synthesize_from_phonemes` gives to the vocoder, with durations and alignment.
@@ -630,24 +638,8 @@ class TextToSpeechSynthesizer:
             raise ValueError("there are no phonemes to say")
         self.vocabulary.encode(phonemes)  # names the unknown before anything is computed
         if durations is not None:
-            durations = self._check_durations(durations, len(phonemes))
+            durations = check_durations(durations, len(phonemes), self.model.config.max_frames)
         return list(self._predict_pieces(list(phonemes), durations, check_cues(cues, len(phonemes))))
-
-    def _check_durations(self, durations: Sequence[int], n_phonemes: int) -> list[int]:
-        durations = durations.tolist() if hasattr(durations, "tolist") else durations
-        if not isinstance(durations, (list, tuple)):
-            raise TypeError(f"durations is a {type(durations).__name__}, expected a list of int")
-        if len(durations) != n_phonemes:
-            raise ValueError(f"{len(durations)} durations for {n_phonemes} phonemes: give one for each")
-        limit = self.model.config.max_frames
-        for duration in durations:
-            if isinstance(duration, bool) or not isinstance(duration, numbers.Integral):
-                raise TypeError(f"a duration is {duration!r}: give whole numbers of frames")
-            if not 0 <= duration <= limit:
-                raise ValueError(f"a duration is {duration}: give 0 to {limit} frames of 11.6 ms")
-        if sum(durations) == 0:
-            raise ValueError("all durations are 0: nothing would be said")
-        return [int(duration) for duration in durations]
 
     @torch.inference_mode()
     def _predict_pieces(self, phonemes: list, durations: list | None, cues: list[int]) -> Iterator[Speech]:
@@ -659,9 +651,11 @@ class TextToSpeechSynthesizer:
             encoded = self.model.encoder(tokens, token_mask)
             frames = durations or self.model.predict_durations(encoded, token_mask)[0].tolist()
             if 0 < sum(frames) <= config.max_frames:
-                prediction = self.model.decode(encoded, self._complete(tokens, phonemes, frames, cues))
+                batch = self._complete(tokens, phonemes, frames, cues)
+                prediction = self.model.decode(encoded, batch)
                 spectrogram = self._clean(denormalise(prediction.mels[0]).T, phonemes, frames)
-                yield Speech(spectrogram, phonemes, frames, prediction.alignment[0])
+                alignment = prediction.alignment[0]
+                yield Speech(spectrogram, phonemes, frames, alignment, (alignment @ batch.log_pitch[0]).exp())
             if sum(frames) <= config.max_frames:
                 return
         if len(phonemes) == 1:

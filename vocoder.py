@@ -12,7 +12,8 @@ transform makes samples of it. What is hard there is the phase, and it is not le
 pitch has it (source-filter model: Fant 1960; with a network as the filter, arXiv 1904.12088; with harmonics plus
 noise, arXiv 2001.04643). The filters start from the amplitude that the mel bands say (as in arXiv 2406.08196), so the
 network learns a correction. A frame's pitch is one of 180 classes (as in arXiv 1802.06182): where a blurred spectrogram
-leaves several possible, one is chosen, where a regression would give their mean.
+leaves several possible, one is chosen, where a regression would give their mean. Who has made the spectrogram may say
+which is to be expected: it becomes a prior of the classes, and keeps from octave errors.
 
 A window of 46 ms smears what is shorter: bursts, the decay of each pulse, the noise that comes with it. The second
 network looks at the voice in windows of 12 ms, four a frame, and says how loud voice and noise should be in each.
@@ -53,6 +54,7 @@ LARGEST_GAIN = 3.0  # of a short window, natural logarithm
 LARGEST_CORRECTION = 2.0  # of a mel band, natural logarithm
 HIGHEST_HARMONIC = 10000.0  # Hz; above, all is noise
 NOISE_FRAMES = 512  # after which the noise repeats: 6 seconds
+PITCH_STD = 2.0  # semitones, of the pitch around the one that is expected
 NOISE_IN_VOICE = 0.6  # of what spectral losses ask for: to them a wavering voice is a noisy one
 
 
@@ -180,8 +182,14 @@ class Vocoder(nn.Module):
         voice = polar((prior + amplitude).clamp_max(6).exp(), phase)
         return Filters(self.pitch(x).float(), voice, (prior + noise).clamp_max(6).exp(), self.details(x).float())
 
-    def decode_pitch(self, logits: Tensor) -> Tensor:
-        """(B, T, K) -> (B, T) Hz: the mean around the likeliest class, which is finer than the classes."""
+    def decode_pitch(self, logits: Tensor, expected: Tensor | None = None) -> Tensor:
+        """(B, T, K) -> (B, T) Hz: the mean around the likeliest class, which is finer than the classes.
+
+        Likely is what the network reads, and what is near the pitch `expected` (B, T) in Hz.
+        """
+        if expected is not None:
+            semitones = 12 * (self.pitches / expected[..., None]).log2()
+            logits = logits - 0.5 * (semitones / PITCH_STD).square()
         best = logits.argmax(-1, keepdim=True)
         near = (torch.arange(logits.shape[-1], device=logits.device) - best).abs() <= 4
         weights = logits.masked_fill(~near, -math.inf).softmax(-1)
@@ -235,11 +243,16 @@ class Vocoder(nn.Module):
         lacking = (spectrograms.mT - heard).clamp(-LARGEST_CORRECTION, LARGEST_CORRECTION)
         return overlap_add(frames * ((trust * lacking) @ self.prior.T).exp(), self.window)
 
-    def forward(self, spectrograms: Tensor, trust: float = 1.0) -> Tensor:
-        """Log-mel spectrograms (B, 80, T), natural log, not normalised -> audio (B, 256 T); `trust` as in `correct`."""
-        return torch.cat(list(self.stream(spectrograms, spectrograms.shape[-1], trust)), dim=1)
+    def forward(self, spectrograms: Tensor, trust: float = 1.0, pitch: Tensor | None = None) -> Tensor:
+        """Log-mel spectrograms (B, 80, T), natural log, not normalised -> audio (B, 256 T).
 
-    def stream(self, spectrograms: Tensor, chunk: int = 32, trust: float = 1.0) -> Iterator[Tensor]:
+        `trust` as in `correct`; `pitch` (B, T) in Hz, if it is known, as in `decode_pitch`.
+        """
+        return torch.cat(list(self.stream(spectrograms, spectrograms.shape[-1], trust, pitch)), dim=1)
+
+    def stream(
+        self, spectrograms: Tensor, chunk: int = 32, trust: float = 1.0, pitch: Tensor | None = None
+    ) -> Iterator[Tensor]:
         """As `forward`, yielded in pieces (B, 256 n), each as soon as it is ready.
 
         The first is of `chunk` frames and each other twice as long as the one before: what a piece takes to be spoken
@@ -251,6 +264,8 @@ class Vocoder(nn.Module):
             raise ValueError(f"trust is {trust}: give 0 for predicted spectrograms to 1 for measured ones")
         if chunk < 1:
             raise ValueError(f"chunk is {chunk}: give at least 1 frame")
+        if pitch is not None and (pitch.shape != spectrograms[:, 0].shape or not (pitch > 0).all()):
+            raise ValueError(f"expected a pitch > 0 Hz for each frame, {tuple(spectrograms[:, 0].shape)}")
         n_frames, reach = spectrograms.shape[2], self.config.short_context + (REACH if trust > 0 else 0)
         phase = torch.zeros(len(spectrograms), dtype=torch.float64, device=spectrograms.device)
         begin, end = 0, min(chunk, n_frames)
@@ -263,8 +278,9 @@ class Vocoder(nn.Module):
             seen = max(pitch_first - self.config.context, 0), min(pitch_last + self.config.context, n_frames)
             filters = self.predict_filters(spectrograms[..., slice(*seen)])
             wanted = torch.arange(pitch_first, pitch_last, device=spectrograms.device).clamp(0, n_frames - 1)
-            pitch = self.decode_pitch(filters.pitch_logits)[:, wanted - seen[0]]
-            pulse_spectra, phases = self.pulse_frames(pitch, phase)
+            expected = None if pitch is None else pitch[:, slice(*seen)]
+            read = self.decode_pitch(filters.pitch_logits, expected)[:, wanted - seen[0]]
+            pulse_spectra, phases = self.pulse_frames(read, phase)
             inside = slice(rough_first - seen[0], rough_last - seen[0])
             filters = quieten(Filters(*(part[:, inside] for part in filters)))
             rough = self.render(filters, pulse_spectra, self.noise_frames(rough_first, rough_last - rough_first))

@@ -384,6 +384,7 @@ class Utterance(NamedTuple):
     spectrogram: np.ndarray | None = None  # (80, T), what the vocoder got
     model_seconds: float | None = None  # of computing
     vocoder_seconds: float | None = None
+    pitch: np.ndarray | None = None  # (T,) Hz, what the model was told
 
 
 def speak(synthesizer: TextToSpeechSynthesizer, name: str, text: str, codes: list[str], durations=None) -> Utterance:
@@ -391,14 +392,15 @@ def speak(synthesizer: TextToSpeechSynthesizer, name: str, text: str, codes: lis
     cues = match_cues(text, codes)
     start = time.perf_counter()
     predicted = synthesizer.predict(codes, durations, cues)
-    pieces = [piece._replace(spectrogram=piece.spectrogram.cpu()) for piece in predicted]
+    pieces = [piece._replace(spectrogram=piece.spectrogram.cpu(), pitch=piece.pitch.cpu()) for piece in predicted]
     middle = time.perf_counter()
-    audio = torch.cat([synthesizer.vocoder(piece.spectrogram) for piece in pieces], dim=1)[0].numpy()
+    audio = torch.cat([synthesizer.speak(piece) for piece in pieces], dim=1)[0].numpy()
     end = time.perf_counter()
     audio = audio[getattr(synthesizer.vocoder, "delay", 0) :]
     said = [duration for piece in pieces for duration in piece.durations]
     spectrogram = torch.cat([piece.spectrogram for piece in pieces], dim=1).numpy()
-    return Utterance(name, text, audio, codes, said, spectrogram, middle - start, end - middle)
+    pitch = torch.cat([piece.pitch for piece in pieces]).numpy()
+    return Utterance(name, text, audio, codes, said, spectrogram, middle - start, end - middle, pitch)
 
 
 def speak_sentences(synthesizer: TextToSpeechSynthesizer, sentences: Sequence[str]) -> list[Utterance]:

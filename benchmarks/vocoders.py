@@ -99,8 +99,8 @@ class GriffinLim:
         return best
 
     @torch.inference_mode()
-    def __call__(self, spectrogram: Tensor | np.ndarray) -> Tensor:
-        """Log-mel (80, T) -> audio (1, 256 T) in [-1, 1]; T > 3."""
+    def __call__(self, spectrogram: Tensor | np.ndarray, pitch: np.ndarray | None = None) -> Tensor:
+        """Log-mel (80, T) -> audio (1, 256 T) in [-1, 1]; T > 3. It has no use for the pitch."""
         amplitudes = self.amplitudes(torch.as_tensor(spectrogram, dtype=torch.float32).exp())
         length = amplitudes.shape[1] * STFT_HOP_LENGTH - 1  # one more sample would be another frame
         invert = torchaudio.transforms.GriffinLim(
@@ -134,7 +134,8 @@ def align(audio: np.ndarray, delay: int, n_frames: int) -> np.ndarray:
 
 def vocode(name: str, vocoder: Callable, source: Utterance) -> Utterance:
     """What the vocoder makes of the source's spectrogram, aligned and no longer than the source's audio."""
-    audio = align(vocoder(source.spectrogram)[0].numpy(), DELAYS.get(name, 0), source.spectrogram.shape[1])
+    told = {} if source.pitch is None else {"pitch": source.pitch}  # which ours uses
+    audio = align(vocoder(source.spectrogram, **told)[0].numpy(), DELAYS.get(name, 0), source.spectrogram.shape[1])
     return source._replace(audio=audio[: len(source.audio)])
 
 

@@ -42,7 +42,7 @@ class FakeVocoder:
     def __init__(self, audio=None, delay=0):
         self.audio, self.delay = audio, delay
 
-    def __call__(self, spectrogram):
+    def __call__(self, spectrogram, pitch=None):
         length = spectrogram.shape[1] * STFT_HOP_LENGTH
         audio = np.resize(hum(LENGTH), length) if self.audio is None else self.audio
         return torch.as_tensor(np.pad(audio, (self.delay, length))[:length])[None]

@@ -199,10 +199,13 @@ class FakeSynthesizer:
         self.cleanings.append((self.denoising, self.dereverberation))
         durations = durations or [10] * len(codes)
         spectrogram = torch.linspace(-9, 0, 80 * sum(durations)).reshape(80, -1)
-        return [Speech(spectrogram, codes, durations, None)]
+        return [Speech(spectrogram, codes, durations, None, torch.full((sum(durations),), 200.0))]
 
     def synthesize_from_text(self, text):
         pass
+
+    def speak(self, speech):
+        return self.vocoder(speech.spectrogram)
 
     def vocoder(self, spectrogram):
         n_frames = spectrogram.shape[1]

@@ -16,7 +16,7 @@ import lj_speech
 import part2_solution as tts
 from batching import Batch, normalise
 from cues import match_cues
-from pitch import read_log_pitch
+from pitch import pitch_reader, read_log_pitch
 
 ROOT = pathlib.Path(tts.__file__).parent
 HOP = lj_speech.STFT_HOP_LENGTH
@@ -183,6 +183,23 @@ def test_the_shipped_voice_rises_where_it_asks_whether(voice, text, rises):
     last = slice(-4, -1)  # "ther", before the pause
     assert (risen - level)[last].mean() > 1 if rises else torch.equal(risen, level)
     torch.testing.assert_close(risen[:6], level[:6], atol=1.0, rtol=0)
+
+
+def test_the_end_of_a_question_is_no_octave_lower_than_asked_for(voice):
+    text = "Do you sing?"
+    codes = lj_speech.text_to_phonemes(text)
+    (speech,) = voice.predict(codes, cues=match_cues(text, codes))
+    assert speech.pitch.shape == speech.spectrogram.shape[1:]
+    reader = pitch_reader(torch.device("cpu"))
+    logits = reader.predict_filters(speech.spectrogram[None].cpu()).pitch_logits
+    last = slice(sum(speech.durations[:-2]), sum(speech.durations[:-1]))  # "ng"
+    asked, read = speech.pitch.cpu(), reader.decode_pitch(logits)[0]
+    spoken = reader.decode_pitch(logits, asked[None])[0]
+    semitones = [12 * (asked / found).log2()[last] for found in (read, spoken)]
+    assert semitones[0].max() > 9 and semitones[1].abs().max() < 5, "the network alone is misled"
+    audio = voice.speak(speech)
+    assert not torch.equal(audio, voice.vocoder(speech.spectrogram))
+    assert torch.equal(audio, voice.vocoder(speech.spectrogram, pitch=speech.pitch))
 
 
 def test_the_shipped_voice_knows_all_that_text_can_become(voice):

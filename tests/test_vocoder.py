@@ -168,6 +168,23 @@ def test_of_two_possible_pitches_one_is_chosen():
     assert model.decode_pitch(logits).item() == pytest.approx(model.pitches[40].item(), rel=1e-3)
 
 
+def test_of_two_possible_pitches_the_expected_one_is_chosen():
+    model = tiny_vocoder()
+    logits = torch.full((1, 2, TINY.n_pitches), -9.0)
+    logits[..., 40], logits[..., 100] = 3.0, 2.0  # an octave higher, and less likely
+    expected = model.pitches[torch.tensor([[40, 90]])]
+    found = model.decode_pitch(logits, expected)[0]
+    assert found.tolist() == pytest.approx(model.pitches[[40, 100]].tolist(), rel=2e-3)
+
+
+def test_the_pitch_is_that_of_the_spectrogram_where_it_is_sure():
+    model = tiny_vocoder()
+    logits = torch.full((1, 1, TINY.n_pitches), -99.0)
+    logits[..., 40] = 0.0
+    found = model.decode_pitch(logits, expected=model.pitches[70:71][None])
+    assert found.item() == pytest.approx(model.pitches[40].item(), rel=1e-3)
+
+
 def error_of_bands(audio: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
     """(80,), by the spectrogram of the data's preparation."""
     margin = vocoder.MARGIN * STFT_HOP_LENGTH
@@ -205,6 +222,15 @@ def test_streamed_is_whole(chunk, trust):
     torch.testing.assert_close(torch.cat(pieces, 1), whole, atol=1e-3 * whole.abs().max().item(), rtol=0)
 
 
+def test_streamed_is_whole_with_a_pitch_too():
+    model, spectrograms = tiny_vocoder(), smooth_spectrograms(90, batch=2)
+    pitch = torch.linspace(100, 300, 180).reshape(2, 90)
+    whole = model(spectrograms, pitch=pitch)
+    streamed = torch.cat(list(model.stream(spectrograms, 7, pitch=pitch)), 1)
+    torch.testing.assert_close(streamed, whole, atol=1e-3 * whole.abs().max().item(), rtol=0)
+    assert (whole - model(spectrograms)).abs().max() > 0.01 * whole.abs().max()
+
+
 def test_a_batch_is_its_items():
     model, spectrograms = tiny_vocoder(), smooth_spectrograms(50, batch=3)
     whole, items = model(spectrograms), torch.cat([model(item[None]) for item in spectrograms])
@@ -234,6 +260,12 @@ def test_extreme_spectrograms_give_finite_audio():
 def test_other_shapes_are_refused(shape):
     with pytest.raises(ValueError, match="expected"):
         tiny_vocoder()(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("pitch", [torch.full((1, 4), 200.0), torch.zeros(1, 5), torch.full((1, 5), math.nan)])
+def test_other_pitches_are_refused(pitch):
+    with pytest.raises(ValueError, match="pitch > 0 Hz for each frame"):
+        tiny_vocoder()(torch.zeros(1, 80, 5), pitch=pitch)
 
 
 def test_the_network_sees_as_far_as_it_says():
