@@ -16,7 +16,7 @@ from torch import Tensor
 from lj_speech import FRAME_MILLISECONDS, SPECTROGRAMS_MIN
 
 QUIET_PART = 1 / 16  # of the frames of recordings: these are pauses
-LEAST_POWER = 0.03  # part of a band's power that is always left: 15 dB less
+LEAST_POWER = 0.015  # part of a band's power that is always left: 18 dB less
 ECHO_SECONDS = 0.3  # in which the room's echo fades by 60 dB
 LATE_FRAMES = 4  # 46 ms, the window of the spectrogram: what is later than that is echo
 FADE_FRAMES = 5  # 58 ms
