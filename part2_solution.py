@@ -567,8 +567,8 @@ class TextToSpeechSynthesizer:
     """
 
     SENTENCE_PAUSE = 0.25  # seconds of silence between sentences, on top of the pauses at their ends
-    pitch = 0.4  # semitones above the prediction; 0.4 give the speaker's mean. Set on the object to speak higher
-    intonation = 1.2  # how far the predicted melody, a mean of likely ones, goes up and down: 0 is flat
+    pitch = -0.3  # semitones above the prediction; these give the speaker's mean. Set on the object to speak higher
+    intonation = 1.35  # how far the predicted melody, a mean of likely ones, goes up and down: 0 is flat
     question_rise = 5.0  # semitones that the end of a yes/no question is above the prediction
     denoising = 10.0  # times the power of the room's noise that is taken away; 0 leaves it
     dereverberation = 0.1  # times that of the room's echo
