@@ -655,7 +655,8 @@ class TextToSpeechSynthesizer:
                 prediction = self.model.decode(encoded, batch)
                 spectrogram = self._clean(denormalise(prediction.mels[0]).T, phonemes, frames)
                 alignment = prediction.alignment[0]
-                yield Speech(spectrogram, phonemes, frames, alignment, (alignment @ batch.log_pitch[0]).exp())
+                pitch = (alignment @ batch.log_pitch[0]).exp().clamp(config.lowest_pitch, config.highest_pitch)
+                yield Speech(spectrogram, phonemes, frames, alignment, pitch)
             if sum(frames) <= config.max_frames:
                 return
         if len(phonemes) == 1:

@@ -13,7 +13,7 @@ pitch has it (source-filter model: Fant 1960; with a network as the filter, arXi
 noise, arXiv 2001.04643). The filters start from the amplitude that the mel bands say (as in arXiv 2406.08196), so the
 network learns a correction. A frame's pitch is one of 180 classes (as in arXiv 1802.06182): where a blurred spectrogram
 leaves several possible, one is chosen, where a regression would give their mean. Who has made the spectrogram may say
-which is to be expected: it becomes a prior of the classes, and keeps from octave errors.
+which is to be expected, as a prior of the classes: the octave below is often nearly as likely.
 
 A window of 46 ms smears what is shorter: bursts, the decay of each pulse, the noise that comes with it. The second
 network looks at the voice in windows of 12 ms, four a frame, and says how loud voice and noise should be in each.
