@@ -86,7 +86,7 @@ def test_the_voice_begins_and_ends_in_silence_and_speaks_no_softer():
     (noisy,) = voice.predict(codes)
     before, after = ((2 * speech.spectrogram).exp().sum(0).log() / 2 for speech in (noisy, cleaned))
     lost = (before - after)[before > before.median()]
-    assert lost.mean() < 0.02 and lost.max() < 0.2, "0.2 dB, 1.7 dB"
+    assert lost.mean() < 0.05 and lost.max() < 0.5, "0.4 dB, 4 dB"
     pause = slice(FADE_FRAMES, cleaned.durations[0] - 2)
     assert (noisy.spectrogram - cleaned.spectrogram)[:, pause].mean() > 0.5, "5 dB less of the room"
     audio = voice.synthesize_from_phonemes(codes)[0]
