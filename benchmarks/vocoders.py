@@ -134,8 +134,8 @@ def align(audio: np.ndarray, delay: int, n_frames: int) -> np.ndarray:
 
 def vocode(name: str, vocoder: Callable, source: Utterance) -> Utterance:
     """What the vocoder makes of the source's spectrogram, aligned and no longer than the source's audio."""
-    told = {} if source.pitch is None else {"pitch": source.pitch}  # which ours uses
-    audio = align(vocoder(source.spectrogram, **told)[0].numpy(), DELAYS.get(name, 0), source.spectrogram.shape[1])
+    audio = vocoder(source.spectrogram, pitch=source.pitch)[0].numpy()  # of no use to the others than ours
+    audio = align(audio, DELAYS.get(name, 0), source.spectrogram.shape[1])
     return source._replace(audio=audio[: len(source.audio)])
 
 
