@@ -61,10 +61,11 @@ class LayerNormBlock(nn.Module):
         self.layer.linear2.load_state_dict(block.feed_forward[2].state_dict())
         self.residual_convolution = block.residual_convolution
 
-    def forward(self, x: Tensor, mask: Tensor, padding: Tensor | None) -> Tensor:
-        """`padding` is ~mask, or None where all of `mask` is real. The layer leaves padding anything but zero."""
-        x = self.layer(x, src_key_padding_mask=padding) * mask.unsqueeze(-1)
-        return self.residual_convolution(x, mask)
+    def forward(self, x: Tensor, padding: Tensor | None, real: Tensor | None) -> Tensor:
+        """As `tts.Block`. The layer leaves padding anything but zero."""
+        x = self.layer(x, src_key_padding_mask=padding)
+        x = x if padding is None else x.masked_fill(padding.unsqueeze(-1), 0)
+        return self.residual_convolution(x, real)
 
 
 def make_model(kind: str, alignments: Sequence, settings: Mapping, seed: int) -> tts.AcousticModel:
