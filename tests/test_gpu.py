@@ -1,0 +1,61 @@
+"""No tensor is left on the CPU where the others are on a GPU: by a pretended one, for CI has none."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from pretended_gpu import OnGPU, pretended_gpu
+from test_train_vocoder import QUICK as QUICK_VOCODER
+from test_train_vocoder import TINY, recordings, torch_small_discriminators  # noqa: F401
+from test_training import QUICK, train
+
+import adversarial
+import part2_solution as tts
+import train_vocoder
+
+TEXT = "Is it far? Nobody knows."
+
+
+def test_the_pretended_gpu_finds_what_is_on_the_cpu():
+    with pretended_gpu():
+        some = torch.ones(3, device="cuda")
+        assert isinstance(some * 2 + 1, OnGPU) and some.device.type == "cuda" and (some * 2).tolist() == [2, 2, 2]
+        with pytest.raises(RuntimeError, match="same device"):
+            some + torch.ones(3)
+        with pytest.raises(TypeError, match="numpy"):
+            some.numpy()
+        assert (some.cpu() + torch.ones(3)).tolist() == [2, 2, 2]
+
+
+def test_a_voice_speaks_alike_on_a_gpu():
+    expected = tts.TextToSpeechSynthesizer().synthesize_from_text(TEXT)
+    with pretended_gpu():
+        synthesizer = tts.TextToSpeechSynthesizer()
+        audio = synthesizer.synthesize_from_text(TEXT)
+        streamed = torch.cat(list(synthesizer.stream_from_text(TEXT)), dim=1)
+        assert synthesizer.device.type == "cuda" and isinstance(next(synthesizer.model.parameters()), OnGPU)
+    torch.testing.assert_close(audio, expected, atol=1e-4, rtol=0)
+    assert not isinstance(audio, OnGPU)
+    assert streamed.shape == expected.shape and not isinstance(streamed, OnGPU)
+
+
+@pytest.mark.parametrize("amp", ["bf16", "fp16"])
+def test_training_runs_on_a_gpu(dataset_root, tmp_path, amp):
+    config = replace(QUICK, amp=amp, pitch_epochs=1)
+    with pretended_gpu():
+        checkpoint = train(dataset_root, tmp_path, 1, config=config)
+        adversarial.finetune(dataset_root, checkpoint, tmp_path / "b.pth", 2, config, logdir=tmp_path / "log")
+    assert tts.load_checkpoint(tmp_path / "b.pth")
+
+
+@pytest.mark.parametrize("amp", ["bf16", "fp16"])
+def test_training_of_the_vocoder_runs_on_a_gpu(recordings, tmp_path, monkeypatch, amp):  # noqa: F811
+    monkeypatch.setattr(train_vocoder, "Discriminators", torch_small_discriminators)
+    read = train_vocoder.read_recordings(recordings, [])  # by other processes
+    monkeypatch.setattr(train_vocoder, "read_recordings", lambda *_: read)
+    config = replace(QUICK_VOCODER, amp=amp)
+    with pretended_gpu():
+        train_vocoder.train(
+            recordings, tmp_path / "v.pth", 2, adversarial_from=1, config=config, logdir=tmp_path, model_config=TINY
+        )
+    assert (tmp_path / "v.pth").exists()
