@@ -303,10 +303,8 @@ class AcousticModel(nn.Module):
     def predict_durations(self, encoded: Tensor, token_mask: Tensor, tempo: float = 1) -> Tensor:
         """(B, N, D) -> (B, N) whole frames, at least 1 a phoneme, 0 at padding; `tempo` times as fast as predicted.
 
-        Rounded along the utterance, so that the remainders add up and the tempo is kept. ValueError unless `tempo` > 0.
+        Rounded along the utterance, so that the remainders add up and the tempo is kept.
         """
-        if not tempo > 0:
-            raise ValueError(f"tempo is {tempo}: give 0.5 for half as fast, 2 for twice as fast")
         normalised = self.duration_model(encoded, token_mask).float()
         durations = torch.expm1(normalised * self.config.log_duration_std + self.config.log_duration_mean)
         ends = ((durations / tempo).clamp_min(1) * token_mask).cumsum(1).add(0.5).floor()
@@ -564,7 +562,8 @@ class TextToSpeechSynthesizer:
     """
 
     SENTENCE_PAUSE = 0.25  # seconds of silence between sentences, on top of the pauses at their ends
-    tempo = 0.95  # times as fast as predicted: a prediction is near the median, shorter than the mean; this is hers
+    PACE = 0.95  # of her reading to the predictions: these are near the median of durations, which is below the mean
+    tempo = 1.0  # times as fast as she reads
     pitch = -0.3  # semitones above the prediction; these give the speaker's mean. Set on the object to speak higher
     intonation = 1.35  # how far the predicted melody, a mean of likely ones, goes up and down: 0 is flat
     question_rise = 5.0  # semitones that the end of a yes/no question is above the prediction
@@ -643,11 +642,13 @@ class TextToSpeechSynthesizer:
     def _predict_pieces(self, phonemes: list, durations: list | None, cues: list[int]) -> Iterator[Speech]:
         """Halves what is too long for the learned positions, as near the middle as there is a pause."""
         config = self.model.config
+        if not self.tempo > 0:
+            raise ValueError(f"tempo is {self.tempo}: give 0.5 to speak half as fast, 2 for twice as fast")
         if len(phonemes) <= config.max_phonemes:
             tokens = torch.tensor([self.vocabulary.encode(phonemes)], device=self.device)
             token_mask = torch.ones_like(tokens, dtype=torch.bool)
             encoded = self.model.encoder(tokens, token_mask)
-            frames = durations or self.model.predict_durations(encoded, token_mask, self.tempo)[0].tolist()
+            frames = durations or self.model.predict_durations(encoded, token_mask, self.PACE * self.tempo)[0].tolist()
             if 0 < sum(frames) <= config.max_frames:
                 batch = self._complete(tokens, phonemes, frames, cues)
                 prediction = self.model.decode(encoded, batch)
@@ -691,6 +692,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     say = commands.add_parser("say", help="speak a text into a WAV file")
     say.add_argument("text")
     say.add_argument("--out", type=pathlib.Path, default="speech.wav")
+    say.add_argument("--tempo", type=float, default=1.0, help="0.5 speaks half as fast, 2 twice as fast")
     say.set_defaults(run=run_say)
     train = commands.add_parser("train", help="train on a folder of the aligned dataset")
     train.add_argument("dataset_root", type=pathlib.Path)
@@ -720,7 +722,9 @@ def run_say(options: argparse.Namespace) -> None:
 
     if options.out.suffix[1:].upper() not in soundfile.available_formats() or not options.out.parent.is_dir():
         raise ValueError(f"cannot write {options.out}: give a .wav or .flac in a folder that exists")
-    audio = TextToSpeechSynthesizer(options.checkpoint).synthesize_from_text(options.text)
+    synthesizer = TextToSpeechSynthesizer(options.checkpoint)
+    synthesizer.tempo = options.tempo
+    audio = synthesizer.synthesize_from_text(options.text)
     soundfile.write(options.out, audio[0].numpy(), lj_speech.SAMPLING_RATE)
     print(f"{options.out}: {audio.shape[1] / lj_speech.SAMPLING_RATE:.1f} s of speech")
 

@@ -242,6 +242,7 @@ def test_command_line_speaks(tmp_path):
     assert result.returncode == 0, result.stderr
     audio, rate = soundfile.read(tmp_path / "x.wav")
     seconds = float(re.search(r"([\d.]+) s of speech", result.stdout)[1])
+    assert "tempo is 0" in run("say", "Hi.", "--tempo", "0", "--out", str(tmp_path / "y.wav")).stderr
     assert rate == 22050 and len(audio) / rate == pytest.approx(seconds, abs=0.06) and np.abs(audio).max() > 0.05
 
 
