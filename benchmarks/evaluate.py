@@ -14,7 +14,8 @@ Kinds of speech, the rows
     reference recordings   how high, over other recordings: the validation ones may all be of one session
 
 Measures of speech, the columns
-    WER, CER       errors of a speech recogniser (Whisper base, arXiv 2212.04356) over all words, over all characters
+    WER, CER       errors of a speech recogniser (Whisper base, arXiv 2212.04356) over all words, over all characters;
+                   a word may be written as two, and two as one
     log p          what the same recogniser thinks of the text that was to be said: the natural logarithm of the
                    probability of a token of it, mean. Finer than WER, where a word is right or wrong; its height
                    depends on the text, so compare the same texts
@@ -99,8 +100,9 @@ WHISPER_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6
 
 
 def normalise_text(text: str) -> str:
-    """Lower-case words of letters, one space between; apostrophes vanish, other marks separate."""
-    return " ".join(re.sub(r"[^\w\s]|[\d_]", " ", re.sub("['’]", "", text.lower())).split())
+    """Lower-case words of letters, one space between; apostrophes vanish, other marks separate, "etc" is spelt out."""
+    words = " ".join(re.sub(r"[^\w\s]|[\d_]", " ", re.sub("['’]", "", text.lower())).split())
+    return re.sub(r"\betc\b", "et cetera", words)
 
 
 def edit_distance(reference: Sequence, hypothesis: Sequence) -> int:
@@ -112,6 +114,21 @@ def edit_distance(reference: Sequence, hypothesis: Sequence) -> int:
             best = min(diagonal + (expected != heard), distances[j] + 1, distances[j - 1] + 1)
             diagonal, distances[j] = distances[j], best
     return distances[-1]
+
+
+def count_word_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
+    """`edit_distance` of words; two of one side that make one of the other are right: "wood cutters", "woodcutters"."""
+    rows = [list(range(len(hypothesis) + 1))]
+    for i, expected in enumerate(reference, 1):
+        rows.append([i])
+        for j, heard in enumerate(hypothesis, 1):
+            ways = [rows[i - 1][j - 1] + (expected != heard), rows[i - 1][j] + 1, rows[i][j - 1] + 1]
+            if i > 1 and reference[i - 2] + expected == heard:
+                ways.append(rows[i - 2][j - 1])
+            if j > 1 and hypothesis[j - 2] + heard == expected:
+                ways.append(rows[i - 1][j - 2])
+            rows[i].append(min(ways))
+    return rows[-1][-1]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -483,7 +500,7 @@ def judge(utterance: Utterance, judges: Judges) -> Score:
     expected, said = normalise_text(utterance.text), normalise_text(heard)
     return Score(
         utterance.name, utterance.text, heard,
-        edit_distance(expected.split(), said.split()), len(expected.split()),
+        count_word_errors(expected.split(), said.split()), len(expected.split()),
         edit_distance(expected, said), len(expected), judges.log_probability(audio, utterance.text),
         judges.naturalness(audio), judges.naturalness(fill(audio)),
         None if judges.embed is None else float(judges.embed(audio) @ judges.speaker),

@@ -20,6 +20,7 @@ from benchmarks.evaluate import (
     Melody,
     PhraseScore,
     Utterance,
+    count_word_errors,
     detail,
     duration_error,
     edit_distance,
@@ -49,6 +50,7 @@ from part2_solution import Speech
         ("It's a well-known fact.", "its a well known fact"),
         ("Café, 2nd_floor", "café nd floor"),
         ("...", ""),
+        ("Etc., etched", "et cetera etched"),
     ],
 )
 def test_text_is_compared_without_case_and_marks(text, words):
@@ -61,6 +63,27 @@ def test_text_is_compared_without_case_and_marks(text, words):
 )
 def test_edit_distance_of_textbook_pairs(reference, hypothesis, errors):
     assert edit_distance(reference, hypothesis) == errors
+
+
+@pytest.mark.parametrize(
+    "reference, hypothesis, errors",
+    [
+        ("wood cutters cut", "woodcutters cut", 0),
+        ("the woodcutters", "the wood cutters", 0),
+        ("i e the letter", "ie the letter", 0),
+        ("wood cutters", "wood cutter", 1),
+        ("four hours", "fours", 2),
+        ("tea", "", 1),
+        ("", "tea time", 2),
+    ],
+)
+def test_words_that_differ_in_spaces_are_right(reference, hypothesis, errors):
+    assert count_word_errors(reference.split(), hypothesis.split()) == errors
+
+
+@given(*[st.lists(st.sampled_from(["four", "hours", "tea"]), max_size=5)] * 2)
+def test_word_errors_are_the_edit_distance_where_nothing_joins(reference, hypothesis):
+    assert count_word_errors(reference, hypothesis) == edit_distance(reference, hypothesis)
 
 
 def naive_distance(a, b):
@@ -379,16 +402,16 @@ def test_missing_tool_says_how_to_get_it():
 def test_two_results_are_compared_on_the_sentences_they_share():
     import compare
 
-    def scored(text, mos, word_errors, **more):
-        return {"text": text, "mos": mos, "word_errors": word_errors, "n_words": 5, **more}
+    def scored(text, mos, heard, **more):
+        return {"text": text, "mos": mos, "heard": heard, **more}
 
-    before = [scored("a", 3.0, 1), scored("b", 2.0, 0), scored("only here", 1.0, 5)]
-    after = [scored("b", 2.6, 2), scored("a", 3.2, 0)]
+    before = [scored("a wood cutter", 3.0, "the woodcutter"), scored("tea", 2.0, "Tea!"), scored("only here", 1.0, "")]
+    after = [scored("tea", 2.6, "tree top"), scored("a wood cutter", 3.2, "A woodcutter.")]
     row = compare.compare(compare.shared_utterances(before, after))
-    assert (row["n"], row["words"], row["words wrong"]) == (2, 10, "1 -> 2")
+    assert (row["n"], row["words"], row["words wrong"]) == (2, 4, "1 -> 2")
     assert (row["MOS"], row["MOS difference"]) == ("2.50 -> 2.90", "+0.40 ± 0.39")
     assert "MOS filled" not in row
-    pair = scored("a", 3.0, 1, mos_filled=4.0), scored("a", 3.0, 1, mos_filled=4.5)
+    pair = scored("a", 3.0, "a", mos_filled=4.0), scored("a", 3.0, "a", mos_filled=4.5)
     assert compare.compare([pair, pair])["MOS filled difference"] == "+0.50 ± 0.00"
 
 
