@@ -38,7 +38,7 @@ def execute(project: pathlib.Path, do_train: bool) -> str:
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     kinds = [kind for output in outputs for kind in output.get("data", {})]
     players = [output for output in outputs if "<audio" in output.get("data", {}).get("text/html", "")]
-    assert len(players) == 3 and "image/png" in kinds
+    assert len(players) == 4 and "image/png" in kinds
     return "".join(output.text for output in outputs if output.output_type == "stream" and output.name == "stdout")
 
 
