@@ -115,7 +115,9 @@ class MaskedBatchNorm(nn.Module):
         chosen = every if real is None else every.index_select(0, real)
         statistics, affine = (self.running_mean, self.running_var), (self.weight, self.bias)
         normed = F.batch_norm(chosen, *statistics, *affine, self.training, self.momentum, self.eps)
-        return (normed if real is None else torch.zeros_like(every).index_copy_(0, real, normed)).view_as(x)
+        if real is not None:
+            normed = torch.zeros_like(every).index_copy_(0, real, normed)
+        return normed.view_as(x)
 
 
 class ResidualConvolution(nn.Module):
@@ -562,8 +564,8 @@ class TextToSpeechSynthesizer:
     """
 
     SENTENCE_PAUSE = 0.25  # seconds of silence between sentences, on top of the pauses at their ends
-    PACE = 0.95  # of her reading to the predictions: these are near the median of durations, which is below the mean
-    tempo = 1.0  # times as fast as she reads
+    PACE = 0.95  # she reads so much slower than predicted: predictions are near the median of durations, below the mean
+    tempo = 1.0  # times as fast as she reads; does nothing to durations that are given
     pitch = -0.3  # semitones above the prediction; these give the speaker's mean. Set on the object to speak higher
     intonation = 1.35  # how far the predicted melody, a mean of likely ones, goes up and down: 0 is flat
     question_rise = 5.0  # semitones that the end of a yes/no question is above the prediction
