@@ -116,7 +116,8 @@ def test_amplitudes_fit_better_than_those_of_torchaudio():
 
 
 def make_score(mos, errors=0, n_words=10, name="a"):
-    return evaluate.Score(name, "text", "text", errors, n_words, errors, 50, -1.5, mos, mos, None, 200.0, 2.0, 10)
+    text, heard = " ".join(["tea"] * n_words), " ".join(["see"] * errors + ["tea"] * (n_words - errors))
+    return evaluate.Score(name, text, heard, errors, n_words, errors, 50, -1.5, mos, mos, None, 200.0, 2.0, 10)
 
 
 def make_utterance():
