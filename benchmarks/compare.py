@@ -1,6 +1,6 @@
 """Is one voice better than another? Compares the sentences that two results of `evaluate.py --json` share, in pairs.
 
-python benchmarks/compare.py report/eval-run1.json report/eval-run1b.json
+    python benchmarks/compare.py report/eval-run1.json report/eval-run1b.json
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def compare(pairs: list[tuple[dict, dict]]) -> dict:
     wrong = [sum(words_wrong(pair[side]) for pair in pairs) for side in (0, 1)]
     return {
         "n": len(pairs),
-        "words": sum(len(evaluate.normalise_text(before["text"]).split()) for before, _ in pairs),
+        "words": sum(len(evaluate.words_of(before["text"])) for before, _ in pairs),
         "words wrong": f"{wrong[0]} -> {wrong[1]}",
         **difference("log p", "log_probability", pairs),
         **difference("MOS", "mos", pairs),
@@ -34,7 +34,7 @@ def compare(pairs: list[tuple[dict, dict]]) -> dict:
 
 def words_wrong(utterance: dict) -> int:
     """Counted anew: older results have a word that is written as two as wrong."""
-    return evaluate.count_word_errors(*(evaluate.normalise_text(utterance[side]).split() for side in ("text", "heard")))
+    return evaluate.count_word_errors(*(evaluate.words_of(utterance[side]) for side in ("text", "heard")))
 
 
 def difference(title: str, measure: str, pairs: list[tuple[dict, dict]]) -> dict:

@@ -105,6 +105,10 @@ def normalise_text(text: str) -> str:
     return re.sub(r"\betc\b", "et cetera", words)
 
 
+def words_of(text: str) -> list[str]:
+    return normalise_text(text).split()
+
+
 def edit_distance(reference: Sequence, hypothesis: Sequence) -> int:
     """Fewest insertions, deletions and substitutions that turn one sequence into the other (Levenshtein)."""
     distances = list(range(len(hypothesis) + 1))

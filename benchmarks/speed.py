@@ -85,7 +85,7 @@ def words_recognised(text: str, audio: np.ndarray) -> str | None:
     except ModuleNotFoundError as error:
         print(f"left out: {error}", file=sys.stderr)
         return None
-    expected, said = (evaluate.normalise_text(words).split() for words in (text, heard))
+    expected, said = map(evaluate.words_of, (text, heard))
     recognised = max(0, len(expected) - evaluate.count_word_errors(expected, said))  # more may be heard than was said
     return f"{recognised} of {len(expected)}: “{heard}”"
 
