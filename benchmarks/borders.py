@@ -1,0 +1,296 @@
+"""How sharp are the borders between phonemes, how quiet are stops and pauses? A smeared border costs words.
+
+    python benchmarks/borders.py TTS.pth --dataset LJ-Speech-aligned
+    python benchmarks/borders.py TTS.pth
+
+Speech, the rows: the texts of the held-out utterances, or without --dataset those of `plain.tsv`
+    ours                with predicted durations, the audio analysed again like that of all others
+    ... spectrogram     what the acoustic model gave to the vocoder
+    ... real durations  those of the recordings, and the noise and echo of the room left in, as these have them
+    hibari              with the durations that its network has for its symbols
+    recordings          with their alignments, whose borders are off by some 20 ms
+    ... copied          their spectrograms through our vocoder
+
+Measures, the columns, of log-mel spectrograms (natural logarithm, frames of 11.6 ms)
+    border         mean |difference| between two neighbouring frames at a border of two phonemes, where it is largest
+                   within 2 frames of the border; of all bands, and of those below 1 kHz, 1 to 3 kHz and above
+    inside         the same of frames that are at least 4 from a border: what noise and movement alone do
+    closure        the quietest 2 frames of P, T, K between other phonemes, dB over the mean power of the utterance
+    pause          power of the pause before the utterance, its first and last frames left out, in dB as before;
+                   and of its bands above 3 kHz, where a hiss is
+Means over all borders, closures and pauses, and their 95 % confidence. Power is that of the mel bands. At borders and
+inside, what is 30 dB below the mean power of its band counts as silence: else a room's noise would make borders flat,
+and digital silence steep.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import pathlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import evaluate
+import numpy as np
+import peers
+import torch
+import torchaudio
+from evaluate import Utterance
+from tables import markdown_table
+from tqdm import tqdm
+
+import lj_speech
+import prepare_data
+from lj_speech import MEL_SCALE_BINS, PAUSE, SAMPLING_RATE
+from part2_solution import TextToSpeechSynthesizer
+
+STOPS = "P", "T", "K"
+REACH = 2  # frames around a border where it is looked for
+INSIDE = 4  # frames from the next border
+SILENCE = 30.0  # dB below the mean of a band
+CLOSURE = 2  # frames
+PAUSE_FRAMES = 10  # at least, of a pause that is measured
+PAUSE_MARGINS = 2, 6  # frames left out at its begin and end: the window reaches 2 into speech, and an onset is early
+LOW, HIGH = 1000.0, 3000.0  # Hz
+
+HIBARI_UNIT = 0.025  # s, of its durations
+HIBARI_LATE = (
+    0.05  # s by which its borders come after the sound: median 0.042 by pocketsphinx, 0.06 where they are steepest
+)
+HIBARI_DURATIONS = "/Clip_output_0"  # a value inside its graph
+HIBARI_STOPS = dict(zip("ptk", STOPS))
+STRESS_MARKS, PUNCTUATION = frozenset("ˈˌ"), frozenset(';:,.!?—…"()“”')
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Measures
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class Measured(NamedTuple):
+    """Of one utterance."""
+
+    borders: np.ndarray  # (n, 80) |differences|
+    inside: np.ndarray  # (n, 80)
+    closures: list[tuple[str, float]]  # code, dB
+    pause: tuple[float, float] | None  # dB, of all bands and of those above HIGH
+
+
+@functools.cache
+def band_frequencies() -> np.ndarray:
+    """(80,) Hz, the middle of each mel band."""
+    n_frequencies = prepare_data.FFT_SIZE // 2 + 1
+    filters = torchaudio.functional.melscale_fbanks(
+        n_frequencies, 0.0, prepare_data.MAX_FREQUENCY, MEL_SCALE_BINS, SAMPLING_RATE, "slaney", "slaney"
+    )
+    return filters.argmax(dim=0).numpy() * SAMPLING_RATE / prepare_data.FFT_SIZE
+
+
+def decibels(power: np.ndarray | float) -> float:
+    return float(10 * np.log10(np.mean(power)))
+
+
+def border_frames(codes: Sequence[str], durations: Sequence[int]) -> list[int]:
+    """The first frame of each phoneme that follows another one; pauses are none."""
+    spoken = [(code, duration) for code, duration in zip(codes, durations) if duration > 0]
+    starts = np.cumsum([0, *[duration for _, duration in spoken]])
+    return [int(starts[i]) for i in range(1, len(spoken)) if PAUSE not in (spoken[i - 1][0], spoken[i][0])]
+
+
+def measure_borders(changes: np.ndarray, borders: Iterable[int]) -> np.ndarray:
+    """`changes[:, t]` (80, T - 1) are those from frame t to t + 1 -> (n, 80), those of the steepest frame."""
+    steepest = []
+    for border in borders:
+        window = changes[:, max(0, border - 1 - REACH) : border + REACH]
+        if window.shape[1]:
+            steepest.append(window[:, window.mean(axis=0).argmax()])
+    return np.reshape(steepest, (-1, MEL_SCALE_BINS))
+
+
+def measure_inside(changes: np.ndarray, codes: Sequence[str], durations: Sequence[int]) -> np.ndarray:
+    """The changes of frames of phonemes that are INSIDE or more from where they begin and end -> (n, 80)."""
+    starts = np.cumsum([0, *durations])
+    inside = [
+        t for code, start, end in zip(codes, starts, starts[1:]) if code != PAUSE
+        for t in range(start + INSIDE - 1, min(end - INSIDE, changes.shape[1]))
+    ]  # fmt: skip
+    return changes[:, inside].T
+
+
+def measure_closures(
+    power: np.ndarray, codes: Sequence[str], durations: Sequence[int], level: float
+) -> list[tuple[str, float]]:
+    starts, closures = np.cumsum([0, *durations]), []
+    for i in range(1, len(codes) - 1):
+        frames = power[starts[i] : starts[i + 1]]
+        if codes[i] in STOPS and PAUSE not in (codes[i - 1], codes[i + 1]) and len(frames) >= CLOSURE:
+            quietest = np.convolve(frames, np.full(CLOSURE, 1 / CLOSURE), "valid").min()
+            closures.append((codes[i], decibels(quietest) - level))
+    return closures
+
+
+def measure(spectrogram: np.ndarray, codes: Sequence[str], durations: Sequence[int]) -> Measured:
+    """Of a log-mel spectrogram (80, T) of N phonemes and their durations in frames."""
+    power = np.exp(2 * spectrogram.astype(np.float64))
+    spoken = np.repeat([code != PAUSE for code in codes], durations)[: power.shape[1]]
+    level = decibels(power[:, : len(spoken)].sum(axis=0)[spoken])
+    floor = np.log(power[:, : len(spoken)][:, spoken].mean(axis=1)) / 2 - SILENCE * np.log(10) / 20  # (80,)
+    changes = np.abs(np.diff(np.maximum(spectrogram, floor[:, None]), axis=1))
+    pause = None
+    if codes[0] == PAUSE and durations[0] >= PAUSE_FRAMES:
+        quiet = power[:, PAUSE_MARGINS[0] : durations[0] - PAUSE_MARGINS[1]]
+        bands = quiet, quiet[band_frequencies() > HIGH]
+        pause = tuple(decibels(part.sum(axis=0)) - level for part in bands)
+    return Measured(
+        measure_borders(changes, border_frames(codes, durations)), measure_inside(changes, codes, durations),
+        measure_closures(power.sum(axis=0), codes, durations, level), pause,
+    )  # fmt: skip
+
+
+def summarise(kind: str, measured: Sequence[Measured]) -> dict:
+    """One row."""
+    frequencies = band_frequencies()
+    borders, inside = (np.concatenate([getattr(item, name) for item in measured]) for name in ("borders", "inside"))
+    closures = [closure for item in measured for closure in item.closures]
+    levels = [decibel for _, decibel in closures]
+    pauses = [item.pause for item in measured if item.pause is not None]
+    over_bands = borders.mean(axis=1)
+    return {
+        "speech": kind, "n": len(measured), "borders": len(borders),
+        "border": float(over_bands.mean()), "border ±": evaluate.margin(over_bands),
+        "< 1 kHz": float(borders[:, frequencies < LOW].mean()),
+        "1-3 kHz": float(borders[:, (frequencies >= LOW) & (frequencies <= HIGH)].mean()),
+        "> 3 kHz": float(borders[:, frequencies > HIGH].mean()),
+        "inside": float(inside.mean()) if len(inside) else None,
+        "closures": len(closures), "closure dB": evaluate.mean(levels), "closure ±": evaluate.margin(levels),
+        **{f"{stop} dB": evaluate.mean(level for code, level in closures if code == stop) for stop in STOPS},
+        "pauses": len(pauses), "pause dB": evaluate.mean(pause[0] for pause in pauses),
+        "pause > 3 kHz dB": evaluate.mean(pause[1] for pause in pauses),
+    }  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What is spoken
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def hibari_phonemes(symbols: str, units: Sequence[int]) -> list[tuple[str, int]]:
+    """Symbols with their durations -> phonemes, of which only pauses and P, T, K have our names.
+
+    A stress mark belongs to the vowel after it, a space to the phoneme before it, and a mark makes a pause.
+    `symbols` begins and ends with "" for the silence there.
+    """
+    phonemes: list[tuple[str, int]] = []
+    carried = 0
+    for symbol, duration in zip(symbols, units, strict=True):
+        if symbol in STRESS_MARKS:
+            carried += duration
+        elif symbol == " " and phonemes:
+            phonemes[-1] = phonemes[-1][0], phonemes[-1][1] + duration
+        else:
+            code = PAUSE if symbol == "" or symbol in PUNCTUATION else HIBARI_STOPS.get(symbol, symbol)
+            joined = code == PAUSE and phonemes and phonemes[-1][0] == PAUSE
+            before = phonemes.pop()[1] if joined else 0
+            phonemes.append((code, before + carried + duration))
+            carried = 0
+    return phonemes
+
+
+def hibari_frames(phonemes: Sequence[tuple[str, int]]) -> list[int]:
+    """Their durations in our frames, every border but the first and the last one HIBARI_LATE earlier."""
+    borders = np.cumsum([0, *[units for _, units in phonemes]]) * HIBARI_UNIT
+    borders[1:-1] = np.maximum(0, borders[1:-1] - HIBARI_LATE)
+    return np.diff([lj_speech.frame_at(1000 * border) for border in borders]).tolist()
+
+
+def load_timed_hibari() -> Callable[[str, str], Utterance]:
+    """(name, text) -> speech with its exact durations, in our frames. Raises ModuleNotFoundError without packages."""
+    hibari, onnx, runtime = (evaluate.tool(name) for name in ("hibari", "onnx", "onnxruntime"))
+    say, voice = peers.load_hibari(n_threads=1), hibari.Hibari()
+    graph = onnx.load(voice.model_path)
+    graph.graph.output.append(onnx.helper.make_tensor_value_info(HIBARI_DURATIONS, onnx.TensorProto.FLOAT, None))
+    session = runtime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+
+    def speak(name: str, text: str) -> Utterance:
+        phonemes = []
+        for symbols in voice.phonemize(text):
+            known = [symbol for symbol in symbols if symbol in voice.vocab]
+            inputs = {"ids": np.array([voice.ids(symbols)], np.int64), "speed": np.ones(1, np.float32)}
+            (units,) = session.run([HIBARI_DURATIONS], inputs)
+            phonemes += hibari_phonemes(["", *known, ""], units.reshape(-1).astype(int).tolist())
+        return Utterance(name, text, say(text), [code for code, _ in phonemes], hibari_frames(phonemes))
+
+    return speak
+
+
+def analysed(utterance: Utterance) -> Measured:
+    """Of its audio."""
+    spectrogram = prepare_data.mel_spectrogram(torch.as_tensor(utterance.audio)).numpy()
+    return measure(spectrogram, utterance.codes, utterance.durations)
+
+
+def measure_ours(synthesizer: TextToSpeechSynthesizer, texts: Mapping[str, str]) -> dict[str, list[Measured]]:
+    spoken = [evaluate.speak_text(synthesizer, name, text) for name, text in tqdm(texts.items(), desc="ours")]
+    given = [measure(item.spectrogram, item.codes, item.durations) for item in spoken]
+    return {"ours": [analysed(item) for item in spoken], "ours, spectrogram": given}
+
+
+def measure_held_out(synthesizer: TextToSpeechSynthesizer, samples: Mapping[str, Mapping]) -> dict[str, list[Measured]]:
+    """What needs the recordings' spectrograms and durations."""
+    vocoder, measured = (
+        lj_speech.Vocoder("harmonic"),
+        {"ours, real durations": [], "recordings": [], "recordings, copied": []},
+    )
+    for name, sample in tqdm(samples.items(), desc="recordings"):
+        codes, durations = sample["phonemes_code"], sample["phonemes_duration"]
+        with evaluate.room_left_in(synthesizer):
+            spoken = evaluate.speak(synthesizer, name, sample["text"], codes, durations)
+        rows = (
+            analysed(spoken), measure(sample["spectrogram"], codes, durations),
+            analysed(evaluate.copy_synthesis(vocoder, name, sample)),
+        )  # fmt: skip
+        for kind, row in zip(measured, rows):
+            measured[kind].append(row)
+    return measured
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# All of it
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def measure_all(checkpoint: pathlib.Path, dataset: pathlib.Path | None, n: int | None) -> list[dict]:
+    """The rows of the table."""
+    synthesizer = TextToSpeechSynthesizer(checkpoint)
+    samples, _ = evaluate.read_held_out(dataset, n)
+    texts = {name: sample["text"] for name, sample in samples.items()}
+    if not samples:
+        sentences = evaluate.spread_out(evaluate.read_sentences(evaluate.list_path("plain")), n)
+        texts = {f"{number:02d}": text for number, text in enumerate(sentences, 1)}
+    measured = measure_ours(synthesizer, texts) | (measure_held_out(synthesizer, samples) if samples else {})
+    try:
+        hibari = load_timed_hibari()
+        measured["hibari"] = [analysed(hibari(name, text)) for name, text in tqdm(texts.items(), desc="hibari")]
+    except ModuleNotFoundError as error:
+        print(f"Left out: hibari ({error})")
+    return [summarise(kind, items) for kind, items in measured.items()]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=pathlib.Path, nargs="?", default=pathlib.Path("TTS.pth"))
+    parser.add_argument("--dataset", type=pathlib.Path, help="LJ-Speech-aligned: its held-out part")
+    parser.add_argument("--n", type=int, help="at most so many texts; all by default")
+    parser.add_argument("--threads", type=int, help="of the CPU")
+    parser.add_argument("--json", type=pathlib.Path, help="write the table there")
+    options = parser.parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    rows = measure_all(options.checkpoint, options.dataset, options.n)
+    print(markdown_table(rows))
+    if options.json:
+        evaluate.write_json({"machine": evaluate.machine(), "borders": rows}, options.json)
+
+
+if __name__ == "__main__":
+    main()
