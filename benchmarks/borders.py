@@ -2,6 +2,7 @@
 
     python benchmarks/borders.py TTS.pth --dataset LJ-Speech-aligned
     python benchmarks/borders.py TTS.pth
+    python benchmarks/borders.py TTS.pth --dataset LJ-Speech-aligned --shifts
 
 Speech, the rows: the texts of the held-out utterances, or without --dataset those of `plain.tsv`
     ours                with predicted durations, the audio analysed again like that of all others
@@ -21,6 +22,9 @@ Measures, the columns, of log-mel spectrograms (natural logarithm, frames of 11.
 Means over all borders, closures and pauses, and their 95 % confidence. Power is that of the mel bands. At borders and
 inside, what is 30 dB below the mean power of its band counts as silence: else a room's noise would make borders flat,
 and digital silence steep.
+
+With --shifts, `border` where all borders are taken some frames later (or earlier, below 0) than the alignment says, and
+those of hibari as its network has them: it is largest where the alignment is right.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from __future__ import annotations
 import argparse
 import functools
 import pathlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -46,6 +51,7 @@ from lj_speech import MEL_SCALE_BINS, PAUSE, SAMPLING_RATE
 from part2_solution import TextToSpeechSynthesizer
 
 STOPS = "P", "T", "K"
+SHIFTS = range(-8, 5)  # frames
 REACH = 2  # frames around a border where it is looked for
 INSIDE = 4  # frames from the next border
 SILENCE = 30.0  # dB below the mean of a band
@@ -55,9 +61,7 @@ PAUSE_MARGINS = 2, 6  # frames left out at its begin and end: the window reaches
 LOW, HIGH = 1000.0, 3000.0  # Hz
 
 HIBARI_UNIT = 0.025  # s, of its durations
-HIBARI_LATE = (
-    0.05  # s by which its borders come after the sound: median 0.042 by pocketsphinx, 0.06 where they are steepest
-)
+HIBARI_LATE = 0.05  # s by which its borders come after the sound, see --shifts
 HIBARI_DURATIONS = "/Clip_output_0"  # a value inside its graph
 HIBARI_STOPS = dict(zip("ptk", STOPS))
 STRESS_MARKS, PUNCTUATION = frozenset("ˈˌ"), frozenset(';:,.!?—…"()“”')
@@ -197,14 +201,23 @@ def hibari_phonemes(symbols: str, units: Sequence[int]) -> list[tuple[str, int]]
 
 
 def hibari_frames(phonemes: Sequence[tuple[str, int]]) -> list[int]:
-    """Their durations in our frames, every border but the first and the last one HIBARI_LATE earlier."""
+    """Their durations in our frames, as the network has them."""
     borders = np.cumsum([0, *[units for _, units in phonemes]]) * HIBARI_UNIT
-    borders[1:-1] = np.maximum(0, borders[1:-1] - HIBARI_LATE)
     return np.diff([lj_speech.frame_at(1000 * border) for border in borders]).tolist()
 
 
-def load_timed_hibari() -> Callable[[str, str], Utterance]:
-    """(name, text) -> speech with its exact durations, in our frames. Raises ModuleNotFoundError without packages."""
+def shift_borders(durations: Sequence[int], n_frames: int) -> list[int]:
+    """All borders so many frames later, but for the outer two."""
+    borders = np.cumsum([0, *durations])
+    borders[1:-1] = np.clip(borders[1:-1] + n_frames, 0, borders[-1])
+    return np.diff(borders).tolist()
+
+
+def load_timed_hibari(late: float = HIBARI_LATE) -> Callable[[str, str], Utterance]:
+    """(name, text) -> speech with its durations in our frames, its borders `late` seconds earlier.
+
+    Raises ModuleNotFoundError without packages.
+    """
     hibari, onnx, runtime = (evaluate.tool(name) for name in ("hibari", "onnx", "onnxruntime"))
     say, voice = peers.load_hibari(n_threads=1), hibari.Hibari()
     graph = onnx.load(voice.model_path)
@@ -218,40 +231,44 @@ def load_timed_hibari() -> Callable[[str, str], Utterance]:
             inputs = {"ids": np.array([voice.ids(symbols)], np.int64), "speed": np.ones(1, np.float32)}
             (units,) = session.run([HIBARI_DURATIONS], inputs)
             phonemes += hibari_phonemes(["", *known, ""], units.reshape(-1).astype(int).tolist())
-        return Utterance(name, text, say(text), [code for code, _ in phonemes], hibari_frames(phonemes))
+        durations = shift_borders(hibari_frames(phonemes), -lj_speech.frame_at(1000 * late))
+        return Utterance(name, text, say(text), [code for code, _ in phonemes], durations)
 
     return speak
 
 
-def analysed(utterance: Utterance) -> Measured:
-    """Of its audio."""
-    spectrogram = prepare_data.mel_spectrogram(torch.as_tensor(utterance.audio)).numpy()
-    return measure(spectrogram, utterance.codes, utterance.durations)
+def analysed(utterance: Utterance) -> Utterance:
+    """With the spectrogram of its audio."""
+    return utterance._replace(spectrogram=prepare_data.mel_spectrogram(torch.as_tensor(utterance.audio)).numpy())
 
 
-def measure_ours(synthesizer: TextToSpeechSynthesizer, texts: Mapping[str, str]) -> dict[str, list[Measured]]:
-    spoken = [evaluate.speak_text(synthesizer, name, text) for name, text in tqdm(texts.items(), desc="ours")]
-    given = [measure(item.spectrogram, item.codes, item.durations) for item in spoken]
-    return {"ours": [analysed(item) for item in spoken], "ours, spectrogram": given}
+def speak_texts(synthesizer: TextToSpeechSynthesizer, texts: Mapping[str, str]) -> dict[str, list[Utterance]]:
+    given = [evaluate.speak_text(synthesizer, name, text) for name, text in tqdm(texts.items(), desc="ours")]
+    return {"ours": [analysed(item) for item in given], "ours, spectrogram": given}
 
 
-def measure_held_out(synthesizer: TextToSpeechSynthesizer, samples: Mapping[str, Mapping]) -> dict[str, list[Measured]]:
+def speak_held_out(synthesizer: TextToSpeechSynthesizer, samples: Mapping[str, Mapping]) -> dict[str, list[Utterance]]:
     """What needs the recordings' spectrograms and durations."""
-    vocoder, measured = (
-        lj_speech.Vocoder("harmonic"),
-        {"ours, real durations": [], "recordings": [], "recordings, copied": []},
-    )
+    vocoder, spoken = lj_speech.Vocoder("harmonic"), defaultdict(list)
     for name, sample in tqdm(samples.items(), desc="recordings"):
-        codes, durations = sample["phonemes_code"], sample["phonemes_duration"]
+        text, codes, durations = (sample[key] for key in ("text", "phonemes_code", "phonemes_duration"))
         with evaluate.room_left_in(synthesizer):
-            spoken = evaluate.speak(synthesizer, name, sample["text"], codes, durations)
-        rows = (
-            analysed(spoken), measure(sample["spectrogram"], codes, durations),
-            analysed(evaluate.copy_synthesis(vocoder, name, sample)),
-        )  # fmt: skip
-        for kind, row in zip(measured, rows):
-            measured[kind].append(row)
-    return measured
+            ours = evaluate.speak(synthesizer, name, text, codes, durations)
+        recording = Utterance(name, text, np.zeros(0), codes, durations, sample["spectrogram"])
+        spoken["ours, real durations"].append(analysed(ours))
+        spoken["recordings"].append(recording)
+        spoken["recordings, copied"].append(analysed(evaluate.copy_synthesis(vocoder, name, sample)))
+    return dict(spoken)
+
+
+def let_hibari_speak(texts: Mapping[str, str], late: float) -> dict[str, list[Utterance]]:
+    """Nothing where it is not installed."""
+    try:
+        hibari = load_timed_hibari(late)
+    except ModuleNotFoundError as error:
+        print(f"Left out: hibari ({error})")
+        return {}
+    return {"hibari": [analysed(hibari(name, text)) for name, text in tqdm(texts.items(), desc="hibari")]}
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -259,21 +276,37 @@ def measure_held_out(synthesizer: TextToSpeechSynthesizer, samples: Mapping[str,
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def measure_all(checkpoint: pathlib.Path, dataset: pathlib.Path | None, n: int | None) -> list[dict]:
-    """The rows of the table."""
+def speak_all(
+    checkpoint: pathlib.Path, dataset: pathlib.Path | None, n: int | None, late: float = HIBARI_LATE
+) -> dict[str, list[Utterance]]:
+    """By kind of speech; the spectrograms are those to be measured."""
     synthesizer = TextToSpeechSynthesizer(checkpoint)
     samples, _ = evaluate.read_held_out(dataset, n)
     texts = {name: sample["text"] for name, sample in samples.items()}
     if not samples:
         sentences = evaluate.spread_out(evaluate.read_sentences(evaluate.list_path("plain")), n)
         texts = {f"{number:02d}": text for number, text in enumerate(sentences, 1)}
-    measured = measure_ours(synthesizer, texts) | (measure_held_out(synthesizer, samples) if samples else {})
-    try:
-        hibari = load_timed_hibari()
-        measured["hibari"] = [analysed(hibari(name, text)) for name, text in tqdm(texts.items(), desc="hibari")]
-    except ModuleNotFoundError as error:
-        print(f"Left out: hibari ({error})")
-    return [summarise(kind, items) for kind, items in measured.items()]
+    return speak_texts(synthesizer, texts) | speak_held_out(synthesizer, samples) | let_hibari_speak(texts, late)
+
+
+def measure_speech(spoken: Mapping[str, Sequence[Utterance]]) -> list[dict]:
+    return [
+        summarise(kind, [measure(item.spectrogram, item.codes, item.durations) for item in items])
+        for kind, items in spoken.items()
+    ]
+
+
+def measure_shifts(spoken: Mapping[str, Sequence[Utterance]]) -> list[dict]:
+    """`border` by how many frames later all borders are taken."""
+    rows = [{"speech": kind} for kind in spoken]
+    for shift in SHIFTS:
+        shifted = {
+            kind: [item._replace(durations=shift_borders(item.durations, shift)) for item in items]
+            for kind, items in spoken.items()
+        }
+        for row, measured in zip(rows, measure_speech(shifted)):
+            row[f"{shift:+d}"] = measured["border"]
+    return rows
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -282,11 +315,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--dataset", type=pathlib.Path, help="LJ-Speech-aligned: its held-out part")
     parser.add_argument("--n", type=int, help="at most so many texts; all by default")
     parser.add_argument("--threads", type=int, help="of the CPU")
+    parser.add_argument("--shifts", action="store_true", help="is the alignment right?")
     parser.add_argument("--json", type=pathlib.Path, help="write the table there")
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
-    rows = measure_all(options.checkpoint, options.dataset, options.n)
+    spoken = speak_all(options.checkpoint, options.dataset, options.n, 0.0 if options.shifts else HIBARI_LATE)
+    rows = measure_shifts(spoken) if options.shifts else measure_speech(spoken)
     print(markdown_table(rows))
     if options.json:
         evaluate.write_json({"machine": evaluate.machine(), "borders": rows}, options.json)

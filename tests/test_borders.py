@@ -86,10 +86,23 @@ def test_hibaris_symbols_become_phonemes():
     assert borders.hibari_phonemes(["", ".", "m", ""], [2, 3, 1, 1])[0] == ("pau", 5)
 
 
-def test_hibaris_borders_are_taken_earlier_and_the_length_is_kept():
+def test_hibaris_durations_are_counted_in_our_frames():
     frames = borders.hibari_frames([("pau", 12), ("T", 4), ("O", 8), ("pau", 8)])
-    starts = [lj_speech.frame_at(1000 * seconds) for seconds in (0, 0.25, 0.35, 0.55, 0.8)]
+    starts = [lj_speech.frame_at(1000 * seconds) for seconds in (0, 0.3, 0.4, 0.6, 0.8)]
     assert frames == np.diff(starts).tolist()
+
+
+def test_shifted_borders_keep_the_length():
+    assert borders.shift_borders([6, 3, 8], -4) == [2, 3, 12]
+    assert borders.shift_borders([6, 3, 8], 0) == [6, 3, 8]
+    assert borders.shift_borders([2, 3, 8], -4) == [0, 1, 12]
+
+
+def test_borders_are_steepest_where_the_alignment_is_right():
+    late = Utterance("a", "a", None, CODES, [25, 12, 6, 12, 10, 0], steps([-9, 0, -2, 0, -1, -9]))
+    (row,) = borders.measure_shifts({"late": [late]})
+    assert row["-5"] == pytest.approx(5 / 3) == max(value for key, value in row.items() if key != "speech")
+    assert row["+0"] < 1
 
 
 def test_hibari_tells_how_long_it_speaks():
@@ -112,7 +125,7 @@ def fakes(monkeypatch):
         steps([-9, 0, -2, 0, -1, -9]),
     )
 
-    def missing():
+    def missing(late):
         raise ModuleNotFoundError("none here")
 
     monkeypatch.setattr(borders, "TextToSpeechSynthesizer", lambda checkpoint: None)
@@ -121,7 +134,7 @@ def fakes(monkeypatch):
 
 
 def test_without_a_dataset_the_voice_says_the_plain_list(fakes, capsys):
-    rows = borders.measure_all(None, None, n=3)
+    rows = borders.measure_speech(borders.speak_all(None, None, n=3))
     assert [(row["speech"], row["n"], row["borders"]) for row in rows] == [("ours", 3, 9), ("ours, spectrogram", 3, 9)]
     assert rows[1]["border"] == pytest.approx(5 / 3) and rows[1]["closures"] == 3 and rows[1]["pauses"] == 3
     assert "hibari (none here)" in capsys.readouterr().out
@@ -134,7 +147,7 @@ def test_held_out_recordings_have_rows_of_their_own(fakes, monkeypatch, tmp_path
     monkeypatch.setattr(borders.evaluate, "speak", lambda *arguments: spoken)
     monkeypatch.setattr(borders.evaluate, "copy_synthesis", lambda *arguments: spoken)
     monkeypatch.setattr(borders.evaluate, "room_left_in", lambda synthesizer: contextlib.nullcontext())
-    rows = borders.measure_all(None, tmp_path, n=2)
+    rows = borders.measure_speech(borders.speak_all(None, tmp_path, n=2))
     assert [row["speech"] for row in rows] == [
         "ours", "ours, spectrogram", "ours, real durations", "recordings", "recordings, copied",
     ]  # fmt: skip
