@@ -6,7 +6,8 @@ Needs `pip install -r requirements-report.txt`; `make report` installs it. A par
 becomes a figure whose caption is the picture's text. Pictures are files beside the report, links are kept as they are,
 `[...](#some-heading)` leads to a heading. The PDF is an accessible one (PDF/UA-1): that is a check too, for Typst then
 refuses characters that its fonts lack, pictures without text and headings that skip a level, instead of printing them.
-Markdown that has no translation here (HTML, say) is an error that names the line: nothing is left out in silence.
+Comments (`<!-- ... -->`) are not printed, as on GitHub. Markdown that has no translation here (other HTML, say) is an
+error that names the line: nothing else is left out.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ STYLE = """
 #set page(paper: "a4", margin: (x: 2.2cm, top: 2.2cm, bottom: 2.4cm), numbering: "1 / 1")
 #set text(font: ("Libertinus Serif", "DejaVu Sans Mono"), size: 10.5pt, lang: "en")
 #set par(leading: 0.65em, spacing: 1.05em)
+#set figure(placement: auto)
 #set table(stroke: none, inset: (x: 4pt, y: 3.5pt), fill: (_, y) => if y > 0 and calc.even(y) { luma(245) })
 #show heading: set block(above: 1.7em, below: 0.9em, sticky: true)
 #show heading.where(level: 1): set text(size: 1.35em)
@@ -37,9 +39,22 @@ STYLE = """
   let scale = calc.min(1, page.width / natural.width, 20cm / natural.height)
   image(path, alt: description, width: scale * natural.width)
 })
+#let together(body) = layout(page => {
+  let height = measure(body, width: page.width).height
+  block(breakable: height > 12cm, width: 100%, body)
+})
 """
+COMMENTS = re.compile(r"\s*(<!--((?!-->).)*-->\s*)+", re.DOTALL)
 
 # -------- Markdown -> Typst ------------------------------------------------------------------------------------------
+
+
+def parse(text: str):
+    """The tree of a Markdown text."""
+    from markdown_it import MarkdownIt
+    from markdown_it.tree import SyntaxTreeNode
+
+    return SyntaxTreeNode(MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text))
 
 
 def quote(text: str) -> str:
@@ -95,6 +110,8 @@ def translate(node) -> str:
             return f"#raw(block: true, {quote(node.content.rstrip())});\n\n"
         case "hr":
             return "#line(length: 100%, stroke: 0.5pt);\n\n"
+        case "html_block" | "html_inline" if COMMENTS.fullmatch(node.content):
+            return ""
     raise ValueError(f"line {line_number(node)}: {node.type} ({node.content.strip()[:40]}) cannot be printed")
 
 
@@ -108,7 +125,7 @@ def translate_figure(paragraph) -> str | None:
 
 
 def translate_table(table) -> str:
-    """Rules above and below the head and at the end; the head is repeated on each page; rows are not torn."""
+    """Rules above and below the head and at the end; a long table is broken between rows, and its head repeated."""
     rows = [row.children for part in table.children for row in part.children]
     aligns = [str(cell.attrs.get("style", "text-align:left")).removeprefix("text-align:") for cell in rows[0]]
     cells = [["[" + "".join(map(translate, cell.children)) + "]" for cell in row] for row in rows]
@@ -116,7 +133,7 @@ def translate_table(table) -> str:
     head = f"table.header({rule}, {', '.join(cells[0])}, {rule})"
     body = [f"table.cell(breakable: false){cell}" for row in cells[1:] for cell in row]
     columns = f"columns: {len(aligns)}, align: ({', '.join(aligns)},)"
-    return f"#align(center, table({columns}, {', '.join([head, *body, rule])}));\n\n"
+    return f"#together(align(center, table({columns}, {', '.join([head, *body, rule])})));\n\n"
 
 
 # -------- Checks -----------------------------------------------------------------------------------------------------
@@ -140,8 +157,8 @@ def check_pictures(tree, folder: pathlib.Path) -> None:
             raise FileNotFoundError(f"line {line_number(image)}: there is no picture {path}")
 
 
-def name_headings(tree) -> None:
-    """Give each heading the anchor that GitHub gives it, and check the links to them."""
+def name_headings(tree) -> set[str]:
+    """Give each heading the anchor that GitHub gives it, check the links to them, and return all of them."""
     seen: Counter[str] = Counter()
     for heading in (node for node in tree.walk() if node.type == "heading"):
         name = anchor(plain_text(heading))
@@ -152,6 +169,7 @@ def name_headings(tree) -> None:
         href = link.attrs["href"]
         if href.startswith("#") and href[1:] not in anchors:
             raise ValueError(f"line {line_number(link)}: no heading has the name {href}")
+    return anchors
 
 
 # -------- Typst -> PDF -----------------------------------------------------------------------------------------------
@@ -163,12 +181,10 @@ def convert(report: pathlib.Path, pdf: pathlib.Path) -> None:
         raise FileNotFoundError(f"there is no {report.resolve()}")
     try:
         import typst
-        from markdown_it import MarkdownIt
-        from markdown_it.tree import SyntaxTreeNode
+
+        tree = parse(report.read_text(encoding="utf-8"))
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"{error}: run `make report`, or pip install -r requirements-report.txt") from error
-    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-    tree = SyntaxTreeNode(parser.parse(report.read_text(encoding="utf-8")))
     check_pictures(tree, report.parent)
     name_headings(tree)
     title = next((plain_text(node) for node in tree.walk() if node.type == "heading"), report.stem)

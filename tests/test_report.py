@@ -1,10 +1,12 @@
-"""The report's PDF and pictures, of small ones."""
+"""The report's PDF, curves and pictures, of small ones; the links of the documents."""
 
 import importlib.util
+import pathlib
 import re
 import subprocess
 import sys
 
+import curves
 import numpy as np
 import pictures
 import pytest
@@ -12,6 +14,8 @@ import report_pdf
 from conftest import write_utterance
 from PIL import Image
 from test_training import train
+
+ROOT = pathlib.Path(report_pdf.__file__).resolve().parent.parent
 
 needs_report_packages = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ("typst", "markdown_it")),
@@ -79,6 +83,8 @@ def test_a_report_becomes_a_pdf_with_links(report):
         ("![no picture](report.md)", "image format"),
         ("[nowhere](#no-such-heading)", "line 23: no heading has the name #no-such-heading"),
         ("text <audio src='x.wav'>", "line 23: html_inline .* cannot be printed"),
+        ("<!-- a comment --> <b>text</b>", "line 23: html_block .* cannot be printed"),
+        ("<!-- a comment --> text <!-- another -->", "line 23: html_block .* cannot be printed"),
         ("日本", "could not be displayed with font"),
     ],
 )
@@ -88,6 +94,14 @@ def test_what_cannot_be_printed_is_named_and_the_old_pdf_stays(report, addition,
     with pytest.raises((FileNotFoundError, ValueError), match=message):
         convert(report)
     assert report.with_suffix(".pdf").read_bytes() == before
+
+
+@needs_report_packages
+def test_comments_are_not_printed(report):
+    before = convert(report)
+    text = report.read_text(encoding="utf-8").replace("2. second", "2. second<!-- inline -->")
+    report.write_text(text + "\n<!-- a block\nof two lines -->\n", encoding="utf-8")
+    assert convert(report) == before
 
 
 def run_script(report):
@@ -112,6 +126,72 @@ def test_typst_strings_hold_no_markup():
 
 def test_anchors_are_those_of_github():
     assert report_pdf.anchor("How it sounds: MOS, F0 (Hz)") == "how-it-sounds-mos-f0-hz"
+
+
+# -------- Documents --------------------------------------------------------------------------------------------------
+
+
+@needs_report_packages
+@pytest.mark.parametrize("name", ["README.md", "report.md", "report/log.md"])
+def test_links_lead_somewhere(name):
+    def read(path):
+        return report_pdf.parse(path.read_text(encoding="utf-8"))
+
+    document = ROOT / name
+    links = [node.attrs["href"] for node in read(document).walk() if node.type == "link"]
+    local = [link for link in links if "://" not in link]
+    assert local
+    for link in local:
+        path, _, heading = link.partition("#")
+        target = (document.parent / path) if path else document
+        assert target.exists(), f"{name}: {link} is no file"
+        if heading:
+            assert heading in report_pdf.name_headings(read(target)), f"{name}: {link} is no heading"
+
+
+def test_the_report_is_short():
+    assert len((ROOT / "report.md").read_text(encoding="utf-8").split()) <= 3000
+
+
+@needs_report_packages
+@pytest.mark.parametrize("name", ["report.md", "report/log.md"])
+def test_our_documents_become_pdfs(name, tmp_path):
+    report_pdf.convert(ROOT / name, tmp_path / "report.pdf")
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF-")
+
+
+# -------- Curves -----------------------------------------------------------------------------------------------------
+
+
+def test_curves_can_be_drawn_again_from_their_numbers(tmp_path):
+    losses = {"loss": [(step, 1 / (step + 1)) for step in range(0, 400, 10)], "validation": [(200, 0.5), (400, 0.25)]}
+    curves.write_numbers(losses, tmp_path / "first.csv")
+    curves.write_numbers({"loss": losses["loss"][:7]}, tmp_path / "second.csv")
+    again = curves.read_scalars(tmp_path / "first.csv")
+    assert {tag: [step for step, _ in points] for tag, points in again.items()} == {
+        tag: [step for step, _ in points] for tag, points in losses.items()
+    }
+    assert [value for _, value in again["loss"]] == pytest.approx([value for _, value in losses["loss"]], rel=1e-4)
+
+    paths = [str(tmp_path / name) for name in ("first.csv", "both", "second.csv")]
+    curves.main([*paths[:2], "--compare", paths[2], "--titles", "one", "other", "--tags", "loss", "--from-step", "20"])
+    assert Image.open(tmp_path / "both.png").format == "PNG" and not (tmp_path / "both.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "more, message",
+    [
+        (["--tags", "loss"], "second.csv has no curve loss"),
+        (["--titles", "one"], "1 titles for 2 runs"),
+    ],
+)
+def test_bad_arguments_of_curves_are_named(tmp_path, capsys, more, message):
+    curves.write_numbers({"loss": [(0, 1.0)]}, tmp_path / "first.csv")
+    curves.write_numbers({"other": [(0, 1.0)]}, tmp_path / "second.csv")
+    paths = [str(tmp_path / name) for name in ("first.csv", "both", "second.csv")]
+    with pytest.raises(SystemExit):
+        curves.main([*paths[:2], "--compare", paths[2], *more])
+    assert message in capsys.readouterr().err and not (tmp_path / "both.png").exists()
 
 
 # -------- Spectrograms -----------------------------------------------------------------------------------------------
