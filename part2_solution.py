@@ -1,61 +1,56 @@
-"""Text-to-speech: phonemes -> log-mel spectrogram -> audio, trained on LJ Speech.
+"""Text-to-speech: phonemes -> log-mel spectrogram -> audio, trained on LJ Speech. The whole method, top to bottom.
 
     text ──english──> phonemes ──encoder──> encoded ──Gaussian upsampling──> frames ──decoder──> mels ──vocoder──> audio
-                      (B, N)     │          (B, N, D)  ▲     ▲               (B, T, D)          (B, T, M)      (1, S)
-                                 │             └───────│─────┴── durations (B, N), by a GRU
-                                 └─────────────────────┴── pitch (B, N), by another GRU, also from punctuation
+                      (B, N)                (B, N, D)  ▲                     (B, T, D)          (B, T, M)      (1, S)
+                                               └───────┴── durations (B, N), by a GRU
 
 Axes      B batch, N phonemes, T frames, D width, M = 80 mel bands, S samples; L is N or T.
 Masks     `*_mask` is True at real positions. Every (B, L, D) tensor is zero at padding wherever a neighbour can see it:
           batch normalisation leaves it so, convolutions rely on it, attention is told the mask, losses count real
           positions only. So an utterance sounds the same alone and in a batch.
-Training  first everything but the two GRUs, with the durations of the alignment and the pitch of the recording; then
-          these, the rest frozen. Synthesis runs the same path and differs only in where durations and pitch come from.
-Beside    `batching.py` makes padded batches, `pitch.py` the pitch, `training.py` the steps, `vocoder.py` the audio.
+Training  two stages: first everything but the GRU, with the durations of the alignment; then the GRU alone, the rest
+          frozen. Synthesis runs the same path and differs only in where the durations come from.
+Beyond    `Extension` names four moments at which a voice may do more than the method. The shipped voice does.
 
 References
     Transformer blocks interleaved with convolution: arXiv 1910.10352 (here with batch instead of layer normalisation)
     Gaussian upsampling: Non-Attentive Tacotron, arXiv 2010.04301 §3.1 (here with one learned σ for all phonemes)
-    Pitch of each phoneme, predicted and given to the decoder: FastPitch, arXiv 2006.06873
     Post-processing network: Tacotron 2, arXiv 1712.05884;  learning rate: Attention Is All You Need, arXiv 1706.03762
 """
 
 from __future__ import annotations
 
-import argparse
+import functools
 import math
 import pathlib
 import shutil
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
-import batching
-import cleaning
 import english
 import lj_speech
-from batching import Batch, Vocabulary, check_durations, denormalise, make_loaders, run_gru
-from cues import check_cues, read_cues, rising_ends
-from lj_speech import MEL_SCALE_BINS, SPECTROGRAMS_MIN
-from pitch import PitchConfig, PitchEncoding, PitchModel, WithPitch, read_log_pitch
-from training import EpochConfig, Run, Stage, checksum, load_model, read_saved, run_stage, save_model
+from lj_speech import MEL_SCALE_BINS, SAMPLING_RATE
+from prosody.extension import Prosody as ShippedExtension  # what the shipped voice has beyond the method
+from vocoder import weights
 
 CHECKPOINT_PATH = pathlib.Path("TTS.pth")
 CHECKPOINT_MD5 = "c46c92aeb2a973938af341f4b33091c4"
 CHECKPOINT_LINK = ""  # a Google Drive address, filled in by whoever publishes a copy
+CPU_INFO = pathlib.Path("/proc/cpuinfo")  # of Linux
 
 # -------- Configuration ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelConfig(PitchConfig):
-    """What the network is: `pitch.PitchConfig` and this. Stored in the checkpoint; see `describe_data`."""
+class ModelConfig:
+    """What the network is. Stored in the checkpoint; the first five come from the data, see `describe_data`."""
 
     vocabulary: tuple[str, ...]  # index in this list = token
     max_phonemes: int  # longest utterance of the dataset, N and T: how far the learned positions reach
@@ -73,19 +68,142 @@ class ModelConfig(PitchConfig):
     n_post_blocks: int = 5
     post_width: int = 128  # of the correction, which needs less than the decoder
     duration_width: int = 128  # of each direction of the GRU
-    duration_dropout: float = 0.3  # durations are easily learned by heart
+    duration_dropout: float = 0.3  # the duration model overfits easily
+
+
+def setting(default, description: str):
+    """A field of a training configuration; the command line shows the description."""
+    return field(default=default, metadata={"help": description})
 
 
 @dataclass(frozen=True)
-class TrainConfig(EpochConfig):
-    """How the network is trained: what `training.EpochConfig` has, and this."""
+class StepConfig:
+    """How weights are changed. The defaults suit the acoustic model, the whole of LJ Speech and one GPU."""
 
-    bucket_batches: int = 16  # batches sorted by length together: 3.8 % padding on LJ Speech instead of 33 %
-    duration_epochs: int | None = None  # None: as many as the rest
-    pitch_epochs: int = 16
-    duration_learning_rate: float = 1e-3
-    pitch_learning_rate: float = 1e-3
-    n_workers: int = 0  # processes that read spectrograms; 0 is right where they fit the file cache
+    batch_size: int = setting(32, "utterances a step")
+    learning_rate: float = setting(1e-3, "the peak, reached after the warm-up")
+    warmup_steps: int = setting(1000, "steps to the peak of the learning rate, at most a fifth of all")
+    cooldown: float = setting(0.3, "last part of the steps, in which the learning rate falls to 0")
+    weight_decay: float = setting(1e-6, "of AdamW")
+    max_gradient_norm: float = setting(1.0, "gradients are scaled down to this norm")
+    ema_decay: float = setting(0.999, "of the moving average of the weights, which is what is kept")
+    amp: str = setting("auto", "bf16, fp16 or fp32; auto is the fastest that the processor computes with")
+    seed: int = setting(0, "of all random numbers")
+
+
+@dataclass(frozen=True)
+class TrainConfig(StepConfig):
+    """How the network is trained: a step, and what is around it."""
+
+    bucket_batches: int = setting(16, "batches sorted by length together: 3.8 %% padding on LJ Speech instead of 33 %%")
+    duration_epochs: int | None = setting(None, "epochs of the duration model; by default as many as the rest")
+    duration_learning_rate: float = setting(1e-3, "of the duration model")
+    n_evaluations: int = setting(20, "of validation, pictures and audio, spread over the run")
+    log_every: int = setting(50, "steps from one entry of the log to the next")
+    n_workers: int = setting(0, "processes that read spectrograms; 0 is right where they fit the file cache")
+
+
+# -------- Vocabulary and batches -------------------------------------------------------------------------------------
+
+
+class Vocabulary:
+    """Phoneme codes to tokens. An unknown vowel is read as the same vowel with another stress."""
+
+    def __init__(self, codes: Sequence[str]):
+        self.token_of = {code: token for token, code in enumerate(codes)}
+
+    def encode(self, codes: Sequence[str]) -> list[int]:
+        """Raises ValueError naming a code that is neither known nor known with another stress."""
+        return [self._encode_one(code) for code in codes]
+
+    def _encode_one(self, code: str) -> int:
+        for candidate in (code, *(code.rstrip("012") + stress for stress in ("1", "2", "0", ""))):
+            if candidate in self.token_of:
+                return self.token_of[candidate]
+        raise ValueError(f"unknown phoneme {code!r}: the model knows {' '.join(self.token_of)}")
+
+
+class Batch(NamedTuple):
+    """Utterances padded to the longest one."""
+
+    tokens: Tensor  # (B, N) int64
+    durations: Tensor  # (B, N) int64, frames
+    token_mask: Tensor  # (B, N) bool
+    mels: Tensor | None = None  # (B, T, M), normalised; None for the duration model, which needs no spectrograms
+    frame_mask: Tensor | None = None  # (B, T) bool
+    features: Mapping[str, Tensor] = {}  # (B, N) each, what an `Extension` knows of the phonemes
+
+    def to(self, device: torch.device) -> Batch:
+        tensors = (None if part is None else part.to(device, non_blocking=True) for part in self[:-1])
+        return Batch(*tensors, {name: row.to(device, non_blocking=True) for name, row in self.features.items()})
+
+
+def normalise(spectrogram: Tensor) -> Tensor:
+    return (spectrogram - lj_speech.SPECTROGRAMS_MEAN) / lj_speech.SPECTROGRAMS_STD
+
+
+def denormalise(mels: Tensor) -> Tensor:
+    spectrogram = mels * lj_speech.SPECTROGRAMS_STD + lj_speech.SPECTROGRAMS_MEAN
+    return spectrogram.clamp(lj_speech.SPECTROGRAMS_MIN, lj_speech.SPECTROGRAMS_MAX)
+
+
+def pad(sequences: Sequence[Tensor]) -> Tensor:
+    return nn.utils.rnn.pad_sequence(list(sequences), batch_first=True)
+
+
+def length_mask(lengths: Sequence[int]) -> Tensor:
+    """(B,) lengths -> (B, L) mask."""
+    lengths = torch.as_tensor(lengths)
+    return torch.arange(int(lengths.max())) < lengths[:, None]
+
+
+def collate(vocabulary: Vocabulary, samples: Sequence[Mapping]) -> Batch:
+    """Samples of `lj_speech.get_dataset` -> Batch. They may have `features`, (N,) each by name, and no spectrogram."""
+    tokens = [torch.tensor(vocabulary.encode(sample["phonemes_code"])) for sample in samples]
+    durations = [torch.tensor(sample["phonemes_duration"]) for sample in samples]
+    names = samples[0].get("features", {})
+    features = {name: pad([torch.as_tensor(sample["features"][name]) for sample in samples]) for name in names}
+    batch = Batch(pad(tokens), pad(durations), length_mask([len(row) for row in tokens]), features=features)
+    if "spectrogram" not in samples[0]:
+        return batch
+    mels = [normalise(torch.as_tensor(sample["spectrogram"])).T for sample in samples]
+    for duration, mel in zip(durations, mels):
+        assert int(duration.sum()) == len(mel), f"{int(duration.sum())} frames of durations, {len(mel)} of spectrogram"
+    return batch._replace(mels=pad(mels), frame_mask=length_mask([len(mel) for mel in mels]))
+
+
+class BucketBatchSampler(torch.utils.data.Sampler[list[int]]):
+    """Batches of utterances of similar length, each utterance once an epoch, in an order fixed by seed and epoch.
+
+    The shuffled utterances are cut into buckets of `bucket_batches` batches; only inside a bucket they are sorted.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, bucket_batches: int, seed: int):
+        self.lengths, self.batch_size, self.bucket_size = np.asarray(lengths), batch_size, batch_size * bucket_batches
+        self.seed, self.epoch = seed, 0
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.lengths) / self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        rng = np.random.default_rng([self.seed, self.epoch])
+        shuffled, batches = rng.permutation(len(self.lengths)), []
+        for start in range(0, len(shuffled), self.bucket_size):
+            bucket = shuffled[start : start + self.bucket_size]
+            bucket = bucket[np.argsort(self.lengths[bucket], kind="stable")]
+            batches += [bucket[i : i + self.batch_size].tolist() for i in range(0, len(bucket), self.batch_size)]
+        rng.shuffle(batches)
+        yield from batches
+
+
+def make_loader(dataset: Sequence, vocabulary: Sequence[str], config: TrainConfig) -> torch.utils.data.DataLoader:
+    """Length-bucketed batches of a dataset's samples; it knows their `alignments`."""
+    lengths = [sum(item.durations) for item in dataset.alignments]
+    return torch.utils.data.DataLoader(
+        dataset, collate_fn=functools.partial(collate, Vocabulary(vocabulary)),
+        batch_sampler=BucketBatchSampler(lengths, config.batch_size, config.bucket_batches, config.seed),
+        num_workers=config.n_workers, persistent_workers=config.n_workers > 0, pin_memory=torch.cuda.is_available(),
+    )  # fmt: skip
 
 
 # -------- Model ------------------------------------------------------------------------------------------------------
@@ -97,27 +215,18 @@ def real_positions(mask: Tensor) -> Tensor | None:
     return None if len(real) == mask.numel() else real
 
 
-class MaskedBatchNorm(nn.Module):
+class MaskedBatchNorm(nn.BatchNorm1d):
     """Batch normalisation (arXiv 1502.03167) of (B, L, D) at the `real_positions`; padding comes out as zero.
 
     In fp32 also under autocast: sums over a batch are too long for 16 bits.
     """
 
-    def __init__(self, width: int, momentum: float = 0.1, eps: float = 1e-5):
-        super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
-        self.register_buffer("running_mean", torch.zeros(width))
-        self.register_buffer("running_var", torch.ones(width))
-        self.momentum, self.eps = momentum, eps
-
     def forward(self, x: Tensor, real: Tensor | None) -> Tensor:
         every = x.float().flatten(0, 1)  # (B L, D)
-        chosen = every if real is None else every.index_select(0, real)
-        statistics, affine = (self.running_mean, self.running_var), (self.weight, self.bias)
-        normed = F.batch_norm(chosen, *statistics, *affine, self.training, self.momentum, self.eps)
-        if real is not None:
-            normed = torch.zeros_like(every).index_copy_(0, real, normed)
-        return normed.view_as(x)
+        if real is None:
+            return super().forward(every).view_as(x)
+        normed = super().forward(every.index_select(0, real))
+        return torch.zeros_like(every).index_copy_(0, real, normed).view_as(x)
 
 
 class ResidualConvolution(nn.Module):
@@ -153,7 +262,7 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, padding: Tensor | None, real: Tensor | None) -> Tensor:
-        """`padding` is ~mask and `real` the `real_positions`; both None where all is real: then it is faster."""
+        """`padding` is ~mask and `real` the `real_positions`; both are None where all is real, which is faster."""
         attended, _ = self.attention(x, x, x, key_padding_mask=padding, need_weights=False)
         x = self.attention_norm(x + self.dropout(attended), real)
         x = self.feed_forward_norm(x + self.dropout(self.feed_forward(x)), real)
@@ -206,7 +315,10 @@ class DurationModel(nn.Module):
         self.projection = nn.Linear(2 * config.duration_width, 1)
 
     def forward(self, encoded: Tensor, token_mask: Tensor) -> Tensor:
-        hidden = run_gru(self.gru, self.dropout(encoded), token_mask)
+        # Packed, so that the backward direction starts at the last real phoneme.
+        lengths = token_mask.sum(1).cpu()
+        packed = nn.utils.rnn.pack_padded_sequence(self.dropout(encoded), lengths, True, enforce_sorted=False)
+        hidden = nn.utils.rnn.pad_packed_sequence(self.gru(packed)[0], True, total_length=encoded.shape[1])[0]
         return self.projection(self.dropout(hidden)).squeeze(-1)
 
 
@@ -222,23 +334,19 @@ class GaussianUpsampling(nn.Module):
         super().__init__()
         self.log_sigma = nn.Parameter(torch.tensor(math.log(sigma)))
 
-    @property
-    def sigma(self) -> Tensor:
-        return self.log_sigma.exp()
-
     def forward(self, encoded: Tensor, durations: Tensor, token_mask: Tensor, n_frames: int) -> tuple[Tensor, Tensor]:
         with torch.autocast(encoded.device.type, enabled=False):
             durations = durations.float()
             centres = durations.cumsum(1) - durations / 2  # (B, N)
             times = torch.arange(n_frames, device=encoded.device) + 0.5  # (T,)
-            distances = (times[None, :, None] - centres[:, None, :]) / self.sigma  # (B, T, N)
+            distances = (times[None, :, None] - centres[:, None, :]) / self.log_sigma.exp()  # (B, T, N)
             spoken = (token_mask & (durations > 0))[:, None, :]
             weights = (-0.5 * distances.square()).masked_fill(~spoken, -math.inf).softmax(-1)
             return weights @ encoded.float(), weights
 
 
 class Decoder(nn.Module):
-    """(B, T, D) frames -> two (B, T, M) spectrograms: the blocks' own and the one corrected by the post-processing."""
+    """(B, T, D) frames -> two (B, T, M) spectrograms: without and with the correction of the post-processing."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -258,8 +366,43 @@ class Decoder(nn.Module):
         return coarse_mels, coarse_mels + self.post_projection(x)
 
 
+class Extension(nn.Module):
+    """What a voice may have beyond the method, at four moments. This one, the method's own, has nothing."""
+
+    @dataclass(frozen=True)
+    class Settings:
+        """What the extension is; stored in the checkpoint beside its weights."""
+
+    @dataclass(frozen=True)
+    class Style:
+        """How it speaks; may change with each utterance."""
+
+    def __init__(self, config: ModelConfig, **settings):
+        super().__init__()
+        self.settings = self.Settings(**settings)
+
+    def read_words(self, words: Sequence[english.Word]) -> dict[str, list]:
+        """Text: a sentence of `english.spoken_words` -> features by name, a value for each of its N phonemes."""
+        return {}
+
+    def plan(self, batch: Batch, log_durations: Tensor, style: Style) -> dict[str, Tensor]:
+        """Before the decoder: a batch with durations, also as normalised (B, N) -> more features (B, N)."""
+        return {}
+
+    def add_to(self, encoded: Tensor, batch: Batch) -> Tensor:
+        """In the model, in training too: encoded phonemes (B, N, D) -> the same plus what the features add."""
+        return encoded
+
+    def finish(self, speech: Speech, batch: Batch, style: Style) -> Speech:
+        """Before the vocoder: a batch of one and its speech -> the same as it is spoken, with hints for the vocoder."""
+        return speech
+
+
+EXTENSIONS = {kind.__name__: kind for kind in (Extension, ShippedExtension)}
+
+
 class Prediction(NamedTuple):
-    """What the model says to a batch; values at padding have no meaning."""
+    """What the model predicts for a batch; values at padding have no meaning."""
 
     coarse_mels: Tensor  # (B, T, M), before post-processing
     mels: Tensor  # (B, T, M), normalised
@@ -267,43 +410,33 @@ class Prediction(NamedTuple):
 
 
 class AcousticModel(nn.Module):
-    """Phonemes to spectrograms: `encoder`, durations and pitch (given, or from `predict_...`), then `decode`."""
+    """Phonemes to spectrograms: `encoder`, durations (given, or from `predict_durations`), then `decode`."""
 
-    def __init__(self, config: ModelConfig):
+    PARTS = ("encoder", "duration_model", "upsampling", "decoder")
+
+    def __init__(self, config: ModelConfig, extension: Extension | None = None):
         super().__init__()
         self.config = config
         self.encoder = Encoder(config)
         self.duration_model = DurationModel(config)
-        self.pitch_model = PitchModel(len(config.vocabulary), config)
-        self.pitch_encoding = PitchEncoding(config.width, config)
-        self.speaker_embedding = nn.Embedding(2, config.width)  # the speaker's and, for training, a teacher's
+        self.extension = extension or Extension(config)
         self.upsampling = GaussianUpsampling()
         self.decoder = Decoder(config)
-        self.register_buffer("noise_floor", torch.full((MEL_SCALE_BINS,), SPECTROGRAMS_MIN))  # log-mel, of recordings
-
-    @property
-    def spectrogram_parts(self) -> tuple[nn.Module, ...]:
-        """What the first training changes."""
-        return self.encoder, self.pitch_encoding, self.speaker_embedding, self.upsampling, self.decoder
 
     def decode(self, encoded: Tensor, batch: Batch) -> Prediction:
-        """Encoded phonemes (B, N, D) -> Prediction; the batch has durations, pitch and frame mask."""
-        taught = torch.zeros_like(batch.tokens[:, :1]) if batch.taught is None else batch.taught.long()[:, None]
-        encoded = encoded + self.pitch_encoding(batch.log_pitch) + self.speaker_embedding(taught)
-        n_frames = batch.frame_mask.shape[1]
-        frames, alignment = self.upsampling(encoded, batch.durations, batch.token_mask, n_frames)
+        """(B, N, D) encoded phonemes -> Prediction; the batch has durations, frame mask and all features."""
+        encoded = self.extension.add_to(encoded, batch)
+        frames, alignment = self.upsampling(encoded, batch.durations, batch.token_mask, batch.frame_mask.shape[1])
         return Prediction(*self.decoder(frames, batch.frame_mask), alignment)
 
     def forward(self, batch: Batch) -> Prediction:
-        if batch.log_pitch is None:
-            batch = batch._replace(log_pitch=read_log_pitch(batch))
         return self.decode(self.encoder(batch.tokens, batch.token_mask), batch)
 
     def normalise_durations(self, durations: Tensor) -> Tensor:
         return (torch.log1p(durations.float()) - self.config.log_duration_mean) / self.config.log_duration_std
 
     def predict_durations(self, encoded: Tensor, token_mask: Tensor, tempo: float = 1) -> Tensor:
-        """(B, N, D) -> (B, N) whole frames, at least 1 a phoneme, 0 at padding; `tempo` times as fast as predicted.
+        """(B, N, D) -> (B, N) frames, at least 1 a phoneme, 0 at padding; `tempo` times as fast as predicted.
 
         Rounded along the utterance, so that the remainders add up and the tempo is kept.
         """
@@ -311,13 +444,6 @@ class AcousticModel(nn.Module):
         durations = torch.expm1(normalised * self.config.log_duration_std + self.config.log_duration_mean)
         ends = ((durations / tempo).clamp_min(1) * token_mask).cumsum(1).add(0.5).floor()
         return torch.diff(ends, dim=1, prepend=torch.zeros_like(ends[:, :1])).long()
-
-    def predict_log_pitch(self, batch: Batch, intonation: float = 1, shift: float | Tensor = 0) -> Tensor:
-        """(B, N), of Hz: `intonation` times as far from each utterance's mean, and `shift` higher."""
-        normalised = self.pitch_model(batch, self.normalise_durations(batch.durations)).float()
-        log_pitch = normalised * self.config.log_pitch_std + self.config.log_pitch_mean
-        middle = (log_pitch * batch.token_mask).sum(1, keepdim=True) / batch.token_mask.sum(1, keepdim=True)
-        return middle + intonation * (log_pitch - middle) + shift
 
 
 # -------- Loss -------------------------------------------------------------------------------------------------------
@@ -331,12 +457,8 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 
 def spectrogram_loss(prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
     """L1 + L2 of both spectrograms against the recording's: `loss` is the sum of `coarse` and `corrected`."""
-
-    def distance(mels: Tensor) -> Tensor:
-        error = mels.float() - batch.mels
-        return masked_mean(error.abs() + error.square(), batch.frame_mask)
-
-    coarse, corrected = distance(prediction.coarse_mels), distance(prediction.mels)
+    errors = [mels.float() - batch.mels for mels in (prediction.coarse_mels, prediction.mels)]
+    coarse, corrected = (masked_mean(error.abs() + error.square(), batch.frame_mask) for error in errors)
     return {"loss": coarse + corrected, "coarse": coarse, "corrected": corrected}
 
 
@@ -348,12 +470,6 @@ def duration_loss(model: AcousticModel, batch: Batch) -> dict[str, Tensor]:
     return {"loss": masked_mean(error.square(), batch.token_mask)}
 
 
-def pitch_loss(model: AcousticModel, batch: Batch) -> dict[str, Tensor]:
-    """L2 of the normalised log pitch; nothing but the pitch model gets a gradient."""
-    error = model.predict_log_pitch(batch) - batch.log_pitch
-    return {"loss": masked_mean(error.square(), batch.token_mask) / model.config.log_pitch_std**2}
-
-
 # -------- Checkpoints ------------------------------------------------------------------------------------------------
 
 
@@ -363,33 +479,208 @@ def get_checkpoint_metadata() -> tuple[str, str]:
 
 
 def save_checkpoint(model: AcousticModel, path: pathlib.Path, training: Mapping) -> None:
-    """Write configuration, fp16 weights and how they were trained (plain data): all that synthesis needs.
-
-    The published checkpoint, recognised by its checksum, is copied aside before it is replaced.
-    """
-    if path.exists() and checksum(path) == CHECKPOINT_MD5:
+    """Write all that synthesis needs, and how it was trained. The published checkpoint is copied aside first."""
+    if path.exists() and weights.checksum(path) == CHECKPOINT_MD5:
         shutil.copy2(path, path.with_name(f"{path.stem}-shipped{path.suffix}"))
-    save_model(model, path, training)
+    extension = {"name": type(model.extension).__name__, "settings": asdict(model.extension.settings)}
+    weights.save({
+        "config": asdict(model.config), "training": dict(training),
+        "weights": {name: tensor for name, tensor in weights.pack(model).items() if not name.startswith("extension.")},
+        "extension": {**extension, "weights": weights.pack(model.extension)},
+    }, path)  # fmt: skip
 
 
 def load_checkpoint(path: str | pathlib.Path) -> AcousticModel:
-    """Read a checkpoint of `save_checkpoint` into an fp32 model in eval mode on the CPU.
+    """Read a checkpoint, in the working folder or beside this file, into an fp32 model in eval mode on the CPU.
 
     Raises FileNotFoundError where there is none, ValueError for a truncated, foreign or hostile file.
     """
-    path, advice = pathlib.Path(path), "train a voice with train_tts, or `git checkout TTS.pth`"
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no checkpoint at {path.resolve()}: {advice}")
-    return load_model(path, lambda config: AcousticModel(ModelConfig(**config)), "model", advice)
+    path = weights.find(path, beside=__file__)
+    return weights.load(path, build_model, "checkpoint", "train a voice with train_tts, or `git checkout TTS.pth`")
 
 
-# -------- Training ---------------------------------------------------------------------------------------------------
+def build_model(content: Mapping) -> AcousticModel:
+    """What is in a checkpoint -> the model. Settings and weights that nobody has a name for are refused."""
+    config, own, extension = dict(content["config"]), dict(content["weights"]), content.get("extension")
+    if extension is None:  # the first format, which the published file has: what the method has no name for
+        known = {item.name for item in fields(ModelConfig)}
+        settings = {name: config.pop(name) for name in [*config] if name not in known}
+        others = {name: own.pop(name) for name in [*own] if name.partition(".")[0] not in AcousticModel.PARTS}
+        extension = {"name": ShippedExtension.__name__, "settings": settings, "weights": others}
+    config = ModelConfig(**config)
+    model = AcousticModel(config, EXTENSIONS[extension["name"]](config, **extension["settings"]))
+    others = {f"extension.{name}": tensor for name, tensor in extension["weights"].items()}
+    model.load_state_dict(weights.unpack(own | others))
+    return model
+
+
+# -------- Training: a step -------------------------------------------------------------------------------------------
+
+
+def learning_rate_factor(step: int, n_steps: int, config: StepConfig) -> float:
+    """Linear warm-up, then 1 / sqrt(step) (arXiv 1706.03762 §5.3, scaled to a peak of 1), at last linearly to 0."""
+    warmup = max(1, min(config.warmup_steps, n_steps // 5))  # a short run warms up in its first fifth
+    noam = min((step + 1) / warmup, math.sqrt(warmup / (step + 1)))
+    return noam * min(1.0, (n_steps - step) / max(1.0, config.cooldown * n_steps))
+
+
+def choose_amp(amp: str, device: torch.device) -> torch.dtype:
+    """The number type of autocast; torch.float32 means none. Emulated bf16 is many times slower than fp32."""
+    types = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+    if amp == "auto" and device.type == "cuda":
+        amp = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    elif amp == "auto":
+        flags = CPU_INFO.read_text().split() if CPU_INFO.is_file() else []
+        amp = "bf16" if "avx512_bf16" in flags or "amx_bf16" in flags else "fp32"
+    if amp not in types:
+        raise ValueError(f"amp is {amp!r}: choose one of auto, {', '.join(types)}")
+    return types[amp]
+
+
+class TrainingState:
+    """What a training changes at each step. `parts` are the modules that learn; the others are frozen, in eval mode."""
+
+    STATEFUL = ("model", "average", "optimizer", "scheduler", "scaler")
+
+    def __init__(self, model: nn.Module, parts: Sequence[nn.Module], n_steps: int, config: StepConfig):
+        self.model, self.parts, self.config = model.requires_grad_(False), parts, config
+        self.step = self.epoch = 0
+        self.average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=self._average, use_buffers=True).eval()
+        self.parameters = [parameter.requires_grad_() for part in parts for parameter in part.parameters()]
+        self.device = self.parameters[0].device
+        self.optimizer = torch.optim.AdamW(
+            self.parameters, config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
+        )
+        factor = functools.partial(learning_rate_factor, n_steps=n_steps, config=config)
+        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, factor)
+        self.amp = choose_amp(config.amp, self.device)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp == torch.float16)
+
+    def autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self.amp, enabled=self.amp != torch.float32)
+
+    def train(self, batch, compute_loss: Callable) -> dict[str, Tensor]:
+        """One step down compute_loss(model, batch)["loss"]; returns as `descend`."""
+        with self.autocast():
+            losses = compute_loss(self.model, batch)
+        return self.descend(losses)
+
+    def descend(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """One step down losses["loss"]; returns the losses, the gradient norm before clipping and the learning rate."""
+        learning_rate = self.scheduler.get_last_lr()[0]
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(losses["loss"]).backward()
+        self.scaler.unscale_(self.optimizer)
+        gradient_norm = nn.utils.clip_grad_norm_(self.parameters, self.config.max_gradient_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.scheduler.step()
+        self.average.update_parameters(self.model)
+        self.step += 1
+        others = {"gradient_norm": gradient_norm, "learning_rate": learning_rate}
+        return {name: value.detach() for name, value in losses.items()} | others
+
+    def _average(self, averaged: list[Tensor], current: list[Tensor], n_averaged: Tensor) -> None:
+        """Exponential moving average, over a short window at first."""
+        decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
+        if averaged[0].is_floating_point():  # not the counters of batches
+            torch._foreach_lerp_(averaged, current, 1 - decay)
+
+    def state_dict(self) -> dict:
+        cuda_rng = torch.cuda.get_rng_state() if self.device.type == "cuda" else None
+        position = {"step": self.step, "epoch": self.epoch, "rng": torch.get_rng_state(), "cuda_rng": cuda_rng}
+        return {key: getattr(self, key).state_dict() for key in self.STATEFUL} | position
+
+    def load_state_dict(self, state: Mapping) -> None:
+        for key in self.STATEFUL:
+            getattr(self, key).load_state_dict(state[key])
+        self.step, self.epoch = state["step"], state["epoch"]
+        torch.set_rng_state(state["rng"])
+        if state["cuda_rng"] is not None and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda_rng"])
+
+
+class Run:
+    """One training run: its folder, its TensorBoard log and its state on disk, from which it resumes."""
+
+    def __init__(self, logdir: pathlib.Path, settings: Mapping, resume: bool):
+        from torch.utils.tensorboard import SummaryWriter  # slow to import, and synthesis does not need it
+
+        self.state_path, self.settings, self.state = logdir / "training_state.pth", dict(settings), None
+        if resume and self.state_path.exists():
+            advice = f"pass resume=False to start anew, or another logdir than {logdir}"
+            self.state = weights.read(self.state_path, advice)
+            if self.state.get("settings") != self.settings:
+                raise ValueError(f"the unfinished run in {logdir} had other settings or data: {advice}")
+        self.writer = SummaryWriter(str(logdir))
+
+    def save(self, name: str, state: TrainingState, **more) -> None:
+        weights.save({"settings": self.settings, "stage": name, **state.state_dict(), **more}, self.state_path)
+
+    def log(self, prefix: str, state: TrainingState, scalars: Mapping[str, Tensor | float]) -> None:
+        for name, value in scalars.items():
+            self.writer.add_scalar(f"{prefix}/{name}", value := float(value), state.step)
+            if not math.isfinite(value) and state.amp != torch.float16:  # there the scaler skips such steps
+                raise RuntimeError(f"{name} is {value} at step {state.step}: lower the learning rate or check the data")
+
+
+# -------- Training: stages -------------------------------------------------------------------------------------------
+
+
+class Stage(NamedTuple):
+    """One training of several that follow each other."""
+
+    name: str
+    parts: Sequence[str]  # what learns: names of modules of the model
+    datasets: Sequence  # from which samples: those for training and those for validation
+    compute_loss: Callable  # which loss: (model, batch) -> dict with `loss`
+    evaluate: Callable  # (state, loader, writer) -> measures
+    n_epochs: int  # how long
+    config: TrainConfig
+
+
+def run_stages(model: AcousticModel, stages: Sequence[Stage], run: Run) -> AcousticModel:
+    """Train stage after stage, from where an unfinished run was; returns the averaged model."""
+    names = [stage.name for stage in stages]
+    for stage in stages[names.index(run.state["stage"]) if run.state is not None else 0 :]:
+        model = run_stage(model, stage, run)
+    return model
+
+
+def run_stage(model: AcousticModel, stage: Stage, run: Run) -> AcousticModel:
+    """Train to the last epoch, now and then evaluating and saving the state; returns the averaged model."""
+    loader, val_loader = (make_loader(part, model.config.vocabulary, stage.config) for part in stage.datasets)
+    n_steps, every = stage.n_epochs * len(loader), max(1, stage.n_epochs // stage.config.n_evaluations)
+    state = TrainingState(model, [model.get_submodule(name) for name in stage.parts], n_steps, stage.config)
+    if run.state is not None and run.state["stage"] == stage.name:
+        state.load_state_dict(run.state)
+    with tqdm(desc=stage.name, initial=state.step, total=n_steps, unit="step") as bar:
+        while state.epoch < stage.n_epochs:
+            train_epoch(stage, state, loader, run, bar)
+            if state.epoch % every == 0 or state.epoch == stage.n_epochs:
+                run.log("validation", state, stage.evaluate(state, val_loader, run.writer))
+                run.save(stage.name, state)
+    return state.average.module
+
+
+def train_epoch(stage: Stage, state: TrainingState, loader: Iterable[Batch], run: Run, bar: tqdm) -> None:
+    state.model.eval()
+    for part in state.parts:
+        part.train()
+    loader.batch_sampler.epoch = state.epoch
+    for batch in loader:
+        scalars = state.train(batch.to(state.device), stage.compute_loss)
+        bar.update()
+        if state.step == 1 or state.step % state.config.log_every == 0:
+            run.log(stage.name, state, {**scalars, "iterations_per_second": bar.format_dict["rate"] or 0.0})
+            bar.set_postfix(loss=f"{float(scalars['loss']):.3f}")
+    state.epoch += 1
 
 
 def describe_data(alignments: Sequence[lj_speech.Alignment], min_count: int = 10) -> ModelConfig:
     """The part of the configuration that the data decides: vocabulary, longest utterance, durations.
 
-    Vowels spoken less than `min_count` times are left to the fallback on another stress.
+    Vowels spoken less than `min_count` times are left out: they are read with another stress.
     """
     codes, counts = np.unique([code for alignment in alignments for code in alignment.codes], return_counts=True)
     frequent = {code.rstrip("012") for code, count in zip(codes, counts) if count >= min_count}
@@ -404,341 +695,206 @@ def describe_data(alignments: Sequence[lj_speech.Alignment], min_count: int = 10
     )
 
 
-def spectrogram_picture(mels: Tensor) -> Tensor:
-    """Normalised (T, M) -> (1, M, T) grey levels in [0, 1], low bands at the bottom."""
-    return ((mels.float().T.flip(0) + 3) / 6).clamp(0, 1)[None]
-
-
 @torch.inference_mode()
-def evaluate_spectrograms(stage: Stage, loader: Iterable[Batch], writer) -> dict[str, Tensor]:
+def evaluate_spectrograms(state: TrainingState, loader: Iterable[Batch], writer) -> dict[str, Tensor]:
     """Validation loss of the averaged model; pictures and audio of one utterance go to TensorBoard."""
-    model, batches = stage.average, [batch.to(stage.device) for batch in loader]
+    model, batches = state.average.module, [batch.to(state.device) for batch in loader]
     losses = [spectrogram_loss(model(batch), batch)["corrected"] for batch in batches]
     prediction, length = model(batches[0]), int(batches[0].frame_mask[0].sum())
     recorded, predicted = batches[0].mels[0, :length], prediction.mels[0, :length]
-    pictures = {
-        "spectrogram, recorded above predicted": torch.cat([*map(spectrogram_picture, (recorded, predicted))], dim=1),
+    pictures = {  # (1, height, width), grey levels in [0, 1], low bands and first phonemes at the bottom
+        "spectrogram, recorded above predicted": (torch.cat([predicted, recorded], dim=1).T.flip(0)[None] + 3) / 6,
         "alignment": prediction.alignment[:1, :length].mT.flip(1),
         "attention of the first encoder layer": model.encoder.attention_weights(batches[0])[:1],
     }
     for name, picture in pictures.items():
-        writer.add_image(name, picture, stage.step)
-    audio = lj_speech.Vocoder(trust=0.0)(denormalise(predicted).T)
-    writer.add_audio("predicted", audio, stage.step, sample_rate=lj_speech.SAMPLING_RATE)
-    return {"spectrogram_loss": torch.stack(losses).mean(), "sigma": model.upsampling.sigma}
+        writer.add_image(name, picture.clamp(0, 1), state.step)
+    audio = lj_speech.Vocoder(band_correction=0.0)(denormalise(predicted).T)
+    writer.add_audio("predicted", audio, state.step, sample_rate=SAMPLING_RATE)
+    return {"spectrogram_loss": torch.stack(losses).mean(), "sigma": model.upsampling.log_sigma.exp()}
 
 
 @torch.inference_mode()
-def evaluate_pitch(stage: Stage, loader: Iterable[Batch], writer) -> dict[str, Tensor]:
-    """Root mean square error a phoneme, in semitones."""
-    batches = (batch.to(stage.device) for batch in loader)
-    squares = torch.stack([pitch_loss(stage.average, batch)["loss"] for batch in batches]).mean()
-    return {"pitch_error_semitones": squares.sqrt() * stage.average.config.log_pitch_std * 12 / math.log(2)}
-
-
-@torch.inference_mode()
-def evaluate_durations(stage: Stage, loader: Iterable[Batch], writer) -> dict[str, float]:
+def evaluate_durations(state: TrainingState, loader: Iterable[Batch], writer) -> dict[str, float]:
     """Mean absolute error a phoneme, in ms, and predicted over real total length."""
-    predicted, real = [], []
-    for batch in (batch.to(stage.device) for batch in loader):
-        encoded = stage.average.encoder(batch.tokens, batch.token_mask)
-        predicted.append(stage.average.predict_durations(encoded, batch.token_mask)[batch.token_mask].float())
+    predicted, real, model = [], [], state.average.module
+    for batch in (batch.to(state.device) for batch in loader):
+        encoded = model.encoder(batch.tokens, batch.token_mask)
+        predicted.append(model.predict_durations(encoded, batch.token_mask)[batch.token_mask].float())
         real.append(batch.durations[batch.token_mask].float())
     predicted, real = torch.cat(predicted), torch.cat(real)
     error = (predicted - real).abs().mean() * lj_speech.FRAME_MILLISECONDS
     return {"duration_error_ms": error, "length_ratio": predicted.sum() / real.sum()}
 
 
+def spectrogram_stage(datasets: Sequence, n_epochs: int, config: TrainConfig, parts: Sequence[str] = ()) -> Stage:
+    """Everything but the GRU learns, on spectrograms; so do `parts` of an extension."""
+    compute_loss = lambda model, batch: spectrogram_loss(model(batch), batch)  # noqa: E731
+    parts = ("encoder", "upsampling", "decoder", *parts)
+    return Stage("spectrogram", parts, datasets, compute_loss, evaluate_spectrograms, n_epochs, config)
+
+
+def duration_stage(alignments: Sequence[Sequence], n_epochs: int, config: TrainConfig) -> Stage:
+    """The duration model learns alone, on alignments; it is small, and regression wants the precision of fp32."""
+    datasets = [lj_speech.AlignmentDataset(part) for part in alignments]
+    n_epochs = n_epochs if config.duration_epochs is None else config.duration_epochs
+    config = replace(config, learning_rate=config.duration_learning_rate, amp="fp32")
+    return Stage("duration", ("duration_model",), datasets, duration_loss, evaluate_durations, n_epochs, config)
+
+
 def train_tts(
     dataset_root: pathlib.Path, num_epochs: int, logdir: str | pathlib.Path = "runs/tts", *,
-    config: TrainConfig = TrainConfig(), model_settings: Mapping = {}, durations_root: pathlib.Path | None = None,
-    more_root: pathlib.Path | None = None, taught_root: pathlib.Path | None = None, init: pathlib.Path | None = None,
+    config: TrainConfig = TrainConfig(), model_settings: Mapping = {},
     checkpoint_path: str | pathlib.Path = CHECKPOINT_PATH, resume: bool = True,
 ) -> None:  # fmt: skip
     """Train from scratch on the aligned dataset at `dataset_root`; leaves the voice in `./TTS.pth`.
 
-    First everything but the GRUs for `num_epochs` epochs, then the pitch model, at last the duration model. The average
-    of the weights at the end of the annealed learning rate is kept, not the one with the lowest validation loss: audio
-    goes on improving long after that loss has begun to rise. An interrupted run resumes from `logdir`.
-
-    model_settings      fields of `ModelConfig` other than their defaults, e.g. {"width": 384}
-    durations_root      more alignments without spectrograms for the duration model (`prepare_data.py --no-audio`)
-    more_root           more utterances to train on, e.g. copies with another pitch (`shift_pitch.py`)
-    taught_root         a second voice's utterances to train on, which is told apart from the speaker (`teacher.py`)
-    init                a checkpoint to start from, with its configuration, instead of from scratch
-    resume              False discards an unfinished run in `logdir`
-
+    First everything but the duration model for `num_epochs` epochs, then the duration model. The average of the weights
+    at the end of the annealed learning rate is kept, not the one with the lowest validation loss: audio goes on
+    improving long after that loss has begun to rise. An interrupted run resumes from `logdir` unless `resume` is False.
+    `model_settings` are fields of `ModelConfig` other than their defaults, e.g. {"width": 384}.
     Raises FileNotFoundError for a missing dataset, ValueError for broken data or settings.
     """
-    if num_epochs < (0 if init else 1):
-        raise ValueError(f"num_epochs is {num_epochs}: train for at least 1, or 0 to change only the GRUs of `init`")
-    datasets = batching.read_datasets(dataset_root, more_root)
-    torch.manual_seed(config.seed)
-    model = make_model([a for dataset in datasets for a in dataset.alignments], model_settings, init)
-    first = {} if init is None else {"init": checksum(pathlib.Path(init)), "before": read_saved(init, "")["training"]}
-    sizes = {"num_epochs": num_epochs, "taught": str(taught_root)}
-    settings = {"model": asdict(model.config), "training": asdict(config), **sizes, **first}
-    run = Run(pathlib.Path(logdir), settings, resume)
-
-    if run.state is None or run.state["stage"] != "duration":
-        model.noise_floor.copy_(cleaning.read_noise_floor(datasets[0]))
-        taught = taught_root and batching.read_taught(taught_root, datasets[1], model.config)
-        pitched = [WithPitch(dataset, model.config.vocabulary, more) for dataset, more in zip(datasets, (taught, None))]
-        if run.state is None or run.state["stage"] == "spectrogram":
-            model = train_spectrograms(model, pitched, num_epochs, config, run)
-        model = train_pitch(model, pitched, config, run)
+    if num_epochs < 1:
+        raise ValueError(f"num_epochs is {num_epochs}: train for at least 1")
+    datasets = lj_speech.get_dataset(dataset_root)
     alignments = [dataset.alignments for dataset in datasets]
-    if durations_root is not None:
-        held_out = {alignment.text for alignment in alignments[1]}
-        more = [item for item in lj_speech.get_alignments(durations_root) if item.text not in held_out]
-        alignments[0] = list(filter(batching.can_say(model.config), more))
-        print(f"durations: {len(more) - len(alignments[0])} utterances left out: too long or of unknown phonemes")
-    model = train_durations(model, alignments, config.duration_epochs or num_epochs, config, run)
+    torch.manual_seed(config.seed)
+    model = AcousticModel(replace(describe_data([*alignments[0], *alignments[1]]), **model_settings))
+    data = {"folder": pathlib.Path(dataset_root).name, "n": len(alignments[0])}
+    settings = {"model": asdict(model.config), "training": asdict(config), "num_epochs": num_epochs, "data": data}
+    stages = [spectrogram_stage(datasets, num_epochs, config), duration_stage(alignments, num_epochs, config)]
+    run = Run(pathlib.Path(logdir), settings, resume)
+    model = run_stages(model.to("cuda" if torch.cuda.is_available() else "cpu"), stages, run)
     save_checkpoint(model, pathlib.Path(checkpoint_path), settings)
     run.state_path.unlink(missing_ok=True)
-
-
-def make_model(alignments: Sequence, settings: Mapping, init: pathlib.Path | None) -> AcousticModel:
-    """Of the data's configuration with random weights, or that of the checkpoint `init`; on the GPU if there is one."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    config = replace(describe_data(alignments), **settings)
-    if init is None:
-        return AcousticModel(config).to(device)
-    model = load_checkpoint(init)
-    if settings and replace(model.config, **settings) != model.config:
-        raise ValueError(f"{init} has other model settings than {dict(settings)}: leave them out")
-    for name in ("max_phonemes", "max_frames"):
-        if getattr(config, name) > getattr(model.config, name):
-            longest, limit = getattr(config, name), getattr(model.config, name)
-            raise ValueError(f"an utterance has {name} = {longest}, {init} reaches {limit}: leave out the longer ones")
-    return model.to(device)
-
-
-def train_spectrograms(model: AcousticModel, datasets: Sequence, n_epochs: int, config: TrainConfig, run: Run):
-    """The first training: everything but the GRUs, on spectrograms. Returns the averaged model."""
-    lengths = [[sum(alignment.durations) for alignment in dataset.alignments] for dataset in datasets]
-    loaders = make_loaders(datasets, lengths, model.config.vocabulary, config)
-    stage = Stage(model, model.spectrogram_parts, config.learning_rate, n_epochs * len(loaders[0]), config)
-    functions = (lambda model, batch: spectrogram_loss(model(batch), batch), evaluate_spectrograms)
-    return run_stage("spectrogram", stage, loaders, n_epochs, functions, run)
-
-
-def train_pitch(model: AcousticModel, datasets: Sequence, config: TrainConfig, run: Run):
-    """The second training: the pitch model alone, on melodies. Returns the averaged model."""
-    config = replace(config, amp="fp32", weight_decay=1e-2)
-    samples = [dataset.melodies() for dataset in datasets]
-    lengths = [[len(sample["phonemes_code"]) for sample in items] for items in samples]
-    loaders = make_loaders(samples, lengths, model.config.vocabulary, config)
-    stage = Stage(model, [model.pitch_model], config.pitch_learning_rate, config.pitch_epochs * len(loaders[0]), config)
-    return run_stage("pitch", stage, loaders, config.pitch_epochs, (pitch_loss, evaluate_pitch), run)
-
-
-def train_durations(model: AcousticModel, alignments: Sequence, n_epochs: int, config: TrainConfig, run: Run):
-    """The third training: the duration model alone, on alignments. Returns the averaged model."""
-    config = replace(config, amp="fp32")  # a small network, and regression wants the precision
-    lengths = [[len(alignment.codes) for alignment in items] for items in alignments]
-    samples = [[alignment.as_sample() for alignment in items] for items in alignments]
-    loaders = make_loaders(samples, lengths, model.config.vocabulary, config)
-    stage = Stage(model, [model.duration_model], config.duration_learning_rate, n_epochs * len(loaders[0]), config)
-    return run_stage("duration", stage, loaders, n_epochs, (duration_loss, evaluate_durations), run)
 
 
 # -------- Synthesis --------------------------------------------------------------------------------------------------
 
 
 class Speech(NamedTuple):
-    """What was said: a piece of at most `max_phonemes` phonemes and `max_frames` frames."""
+    """What is said in one piece: at most `max_phonemes` phonemes and `max_frames` frames."""
 
     spectrogram: Tensor  # (80, T) log-mel, as the vocoder takes it
     phonemes: list[str]  # N codes
     durations: list[int]  # N frames
     alignment: Tensor  # (T, N), the weights of the upsampling
-    pitch: Tensor  # (T,) Hz, what the decoder was told
+    sentence: int = 0  # which one of the text
+    hints: Mapping[str, Tensor] = {}  # what an `Extension` has to say to the vocoder, by name
 
 
 class TextToSpeechSynthesizer:
     """A trained voice: text or phonemes to audio. Inference only; on the GPU if there is one, else on the CPU.
 
-    synthesizer = TextToSpeechSynthesizer("TTS.pth")
-    audio = synthesizer.synthesize_from_text("Hello there.")  # (1, t), 22 050 Hz
+    audio = TextToSpeechSynthesizer("TTS.pth").synthesize_from_text("Hello there.")  # (1, t), 22 050 Hz
+    `tempo` and `style` (the extension's) may change at any time: synthesizer.style = replace(synthesizer.style, ...)
     """
 
     SENTENCE_PAUSE = 0.25  # seconds of silence between sentences, on top of the pauses at their ends
-    PACE = 0.95  # she reads so much slower than predicted: predictions are near the median of durations, below the mean
-    tempo = 1.0  # times as fast as she reads; does nothing to durations that are given
-    pitch = -0.3  # semitones above the prediction; these give the speaker's mean. Set on the object to speak higher
-    intonation = 1.35  # how far the predicted melody, a mean of likely ones, goes up and down: 0 is flat
-    question_rise = 5.0  # semitones that the end of a yes/no question is above the prediction
-    denoising = 10.0  # times the power of the room's noise that is taken away; 0 leaves it
-    dereverberation = 0.1  # times that of the room's echo
+    PACE = 0.95  # of a tempo of 1: predicted durations are near the median, which is below the mean
+    tempo = 1.0  # times as fast as the speaker reads; does nothing to durations that are given
 
-    def __init__(self, checkpoint_path: str | pathlib.Path = CHECKPOINT_PATH, vocoder=None):
-        """`vocoder` maps a (80, T) log-mel spectrogram to audio (1, t); without one, `lj_speech.Vocoder(trust=0)`.
+    def __init__(self, checkpoint_path: str | pathlib.Path = CHECKPOINT_PATH, vocoder: Callable | None = None):
+        """`vocoder` maps (80, T) log-mel and the extension's hints, by name, to audio (1, t), as `lj_speech.Vocoder`.
 
         Raises FileNotFoundError or ValueError for a missing or unusable checkpoint.
         """
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = load_checkpoint(checkpoint_path).to(self.device)
+        self.style = self.model.extension.Style()
         self.vocabulary = Vocabulary(self.model.config.vocabulary)
-        self.vocoder = vocoder or lj_speech.Vocoder(device=self.device, trust=0.0)
+        self.vocoder = vocoder or lj_speech.Vocoder(device=self.device, band_correction=0.0)
 
-    def synthesize_from_text(self, text: str, custom_words: Mapping = {}) -> Tensor:
-        """English text -> audio (1, t) float32 in [-1, 1], 22 050 Hz, on the CPU.
+    def synthesize_from_text(self, text: str, custom_words: Mapping = {}, progress: bool = False) -> Tensor:
+        """English text -> audio (1, t) float32 in [-1, 1], 22 050 Hz, on the CPU; `progress` shows a bar.
 
         Raises TypeError where `text` is no str, ValueError where it holds nothing to say.
         """
-        audio = []
-        for pieces in self._predict_sentences(text, custom_words):
-            audio += [*map(self.speak, pieces), self._silence()]
-        return torch.cat(audio[:-1], dim=1)
+        speeches = self.predict_text(text, custom_words, progress)
+        return torch.cat(list(self._join(speeches, lambda speech: [self.speak(speech)])), dim=1)
 
     def stream_from_text(self, text: str, custom_words: Mapping = {}, chunk: int = 32) -> Iterator[Tensor]:
-        """The same audio in pieces (1, n); the first takes ten seconds of spectrogram and `chunk` frames of audio.
-
-        Needs a vocoder that has `stream`, as `lj_speech.Vocoder` has. Raises as `synthesize_from_text`, when iterated.
-        """
-        for index, pieces in enumerate(self._predict_sentences(text, custom_words)):
-            if index > 0:
-                yield self._silence()
-            for speech in pieces:
-                yield from self.vocoder.stream(speech.spectrogram, chunk, **self._hint(speech))
-
-    def _predict_sentences(self, text: str, custom_words: Mapping) -> Iterator[Iterator[Speech]]:
-        for words in english.spoken_words(text, custom_words):
-            yield self._predict_pieces(english.codes_of(words), None, read_cues(words))
-
-    def _silence(self) -> Tensor:
-        return torch.zeros(1, round(self.SENTENCE_PAUSE * lj_speech.SAMPLING_RATE))
+        """The same audio in pieces (1, n), the first of `chunk` frames; needs a vocoder that has `stream`."""
+        vocode = lambda speech: self.vocoder.stream(speech.spectrogram, chunk, **speech.hints)  # noqa: E731
+        yield from self._join(self.predict_text(text, custom_words), vocode)
 
     def synthesize_from_phonemes(self, phonemes: list[str], durations: list[int] | None = None) -> Tensor:
-        """N phoneme codes -> audio (1, t); `durations`, N numbers of frames, replace the predicted ones.
+        """N phoneme codes, any number -> audio (1, t); `durations`, N numbers of frames, replace the predicted ones.
 
-        Of any length: what is longer than the utterances of the training is spoken in pieces, cut at pauses.
         Raises TypeError or ValueError for anything that is not such lists.
         """
-        return torch.cat(list(map(self.speak, self.predict(phonemes, durations))), dim=1)
+        return torch.cat([self.speak(speech) for speech in self.predict(phonemes, durations)], dim=1)
 
     def speak(self, speech: Speech) -> Tensor:
         """What `predict` returns -> audio (1, t)."""
-        return self.vocoder(speech.spectrogram, **self._hint(speech))
+        return self.vocoder(speech.spectrogram, **speech.hints)
 
-    def _hint(self, speech: Speech) -> dict[str, Tensor]:
-        """Our vocoder is told the pitch, others need not know what to do with it."""
-        return {"pitch": speech.pitch} if isinstance(self.vocoder, lj_speech.Vocoder) else {}
+    def predict_text(self, text: str, custom_words: Mapping = {}, progress: bool = False) -> Iterator[Speech]:
+        """What `synthesize_from_text` gives to the vocoder, in order, each as soon as it is predicted."""
+        sentences = english.spoken_words(text, custom_words)
+        for index, words in enumerate(tqdm(sentences, unit="sentence", delay=1, disable=not progress)):
+            features = self.model.extension.read_words(words)
+            for speech in self._predict_pieces(english.codes_of(words), None, features):
+                yield speech._replace(sentence=index)
 
-    def predict(self, phonemes: list[str], durations: list | None = None, cues: list | None = None) -> list[Speech]:
-        """The spectrograms that `synthesize_from_phonemes` gives to the vocoder, with durations and alignment.
-
-        `cues`, one for each phoneme, tell what the text says of the melody (`cues.match_cues(text, phonemes)`).
-        """
-        if not isinstance(phonemes, (list, tuple)) or not all(isinstance(code, str) for code in phonemes):
-            raise TypeError("phonemes is no list of str: use synthesize_from_text for text")
-        if len(phonemes) == 0:
-            raise ValueError("there are no phonemes to say")
+    def predict(self, phonemes: list, durations: list | None = None, features: Mapping = {}) -> list[Speech]:
+        """What `synthesize_from_phonemes` gives to the vocoder. `features` are the extension's, N values each."""
+        phonemes = lj_speech.check_phonemes(phonemes)
         self.vocabulary.encode(phonemes)  # names the unknown before anything is computed
         if durations is not None:
-            durations = check_durations(durations, len(phonemes), self.model.config.max_frames)
-        return list(self._predict_pieces(list(phonemes), durations, check_cues(cues, len(phonemes))))
+            durations = lj_speech.check_durations(durations, len(phonemes), self.model.config.max_frames)
+        if any(len(row) != len(phonemes) for row in features.values()):
+            raise ValueError(f"there are {len(phonemes)} phonemes: give as many values of {', '.join(features)}")
+        return list(self._predict_pieces(phonemes, durations, features))
 
     @torch.inference_mode()
-    def _predict_pieces(self, phonemes: list, durations: list | None, cues: list[int]) -> Iterator[Speech]:
-        """Halves what is too long for the learned positions, as near the middle as there is a pause."""
+    def _predict_pieces(self, phonemes: list, durations: list | None, features: Mapping) -> Iterator[Speech]:
+        """Cuts in two, again and again, what is too long for the learned positions."""
         config = self.model.config
+        if len(phonemes) <= config.max_phonemes:
+            encoded, batch = self._encode(phonemes, durations)
+            n_frames = int(batch.durations.sum())
+            if 0 < n_frames <= config.max_frames:
+                yield self._decode(encoded, batch, phonemes, features)
+            if n_frames <= config.max_frames:
+                return
+            if len(phonemes) == 1:
+                raise ValueError(f"{phonemes[0]} would last {n_frames} frames, the model reaches {config.max_frames}")
+        cut = lj_speech.cut_at_pause(phonemes)
+        for piece in (slice(cut), slice(cut, None)):
+            own = {name: row[piece] for name, row in features.items()}
+            yield from self._predict_pieces(phonemes[piece], durations[piece] if durations else None, own)
+
+    def _encode(self, phonemes: list[str], durations: list[int] | None) -> tuple[Tensor, Batch]:
+        """-> encoded (1, N, D), and a batch of one, with the given durations or the predicted ones."""
         if not self.tempo > 0:
             raise ValueError(f"tempo is {self.tempo}: give 0.5 to speak half as fast, 2 for twice as fast")
-        if len(phonemes) <= config.max_phonemes:
-            tokens = torch.tensor([self.vocabulary.encode(phonemes)], device=self.device)
-            token_mask = torch.ones_like(tokens, dtype=torch.bool)
-            encoded = self.model.encoder(tokens, token_mask)
-            frames = durations or self.model.predict_durations(encoded, token_mask, self.PACE * self.tempo)[0].tolist()
-            if 0 < sum(frames) <= config.max_frames:
-                batch = self._complete(tokens, phonemes, frames, cues)
-                prediction = self.model.decode(encoded, batch)
-                spectrogram = self._clean(denormalise(prediction.mels[0]).T, phonemes, frames)
-                alignment = prediction.alignment[0]
-                pitch = (alignment @ batch.log_pitch[0]).exp().clamp(config.lowest_pitch, config.highest_pitch)
-                yield Speech(spectrogram, phonemes, frames, alignment, pitch)
-            if sum(frames) <= config.max_frames:
-                return
-        if len(phonemes) == 1:
-            raise ValueError(f"{phonemes[0]} would last {frames} frames, the model reaches {config.max_frames}")
-        middle = len(phonemes) / 2
-        pauses = [i + 1 for i, code in enumerate(phonemes[:-1]) if code == lj_speech.PAUSE and i > 0]
-        cut = min(pauses or [int(middle)], key=lambda place: abs(place - middle))
-        for piece in (slice(cut), slice(cut, None)):
-            yield from self._predict_pieces(phonemes[piece], durations and durations[piece], cues[piece])
+        tokens = torch.tensor([self.vocabulary.encode(phonemes)], device=self.device)
+        token_mask = torch.ones_like(tokens, dtype=torch.bool)
+        encoded = self.model.encoder(tokens, token_mask)
+        if durations is None:
+            frames = self.model.predict_durations(encoded, token_mask, self.PACE * self.tempo)
+        else:
+            frames = torch.tensor([durations], device=self.device)
+        return encoded, Batch(tokens, frames, token_mask)
 
-    def _clean(self, spectrogram: Tensor, phonemes: list[str], frames: list[int]) -> Tensor:
-        """Less of the room's noise and echo, and soft ends where there are pauses."""
-        first, last = (frames[place] * (phonemes[place] == lj_speech.PAUSE) for place in (0, -1))
-        dry = cleaning.dry(spectrogram, self.model.noise_floor, self.denoising, self.dereverberation)
-        return cleaning.fade(dry, first, last)
+    def _decode(self, encoded: Tensor, batch: Batch, phonemes: list[str], features: Mapping) -> Speech:
+        extension, durations = self.model.extension, batch.durations[0].tolist()
+        given = {name: torch.tensor([row], device=self.device) for name, row in features.items()}
+        frame_mask = torch.ones((1, sum(durations)), dtype=torch.bool, device=self.device)
+        batch = batch._replace(frame_mask=frame_mask, features=given)
+        planned = extension.plan(batch, self.model.normalise_durations(batch.durations), self.style)
+        batch = batch._replace(features=given | planned)
+        prediction = self.model.decode(encoded, batch)
+        speech = Speech(denormalise(prediction.mels[0]).T, phonemes, durations, prediction.alignment[0])
+        return extension.finish(speech, batch, self.style)
 
-    def _complete(self, tokens: Tensor, phonemes: list[str], frames: list[int], cues: list[int]) -> Batch:
-        """One utterance with durations, and with the melody that `pitch`, `intonation` and `question_rise` ask for."""
-        rows = frames, cues, rising_ends(phonemes, cues)
-        durations, cues, rises = (torch.tensor([row], device=self.device) for row in rows)
-        shapes = tokens.shape, (1, sum(frames))
-        token_mask, frame_mask = (torch.ones(shape, dtype=torch.bool, device=self.device) for shape in shapes)
-        batch = Batch(tokens, durations, token_mask, frame_mask=frame_mask, cues=cues)
-        shift = (self.pitch + self.question_rise * rises) * math.log(2) / 12
-        return batch._replace(log_pitch=self.model.predict_log_pitch(batch, self.intonation, shift))
-
-
-# -------- Command line -----------------------------------------------------------------------------------------------
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Text-to-speech: train a voice, or let it speak.")
-    commands = parser.add_subparsers(required=True)
-    say = commands.add_parser("say", help="speak a text into a WAV file")
-    say.add_argument("text")
-    say.add_argument("--out", type=pathlib.Path, default="speech.wav")
-    say.add_argument("--tempo", type=float, default=1.0, help="0.5 speaks half as fast, 2 twice as fast")
-    say.set_defaults(run=run_say)
-    train = commands.add_parser("train", help="train on a folder of the aligned dataset")
-    train.add_argument("dataset_root", type=pathlib.Path)
-    train.add_argument("--epochs", type=int, required=True)
-    train.add_argument("--logdir", type=pathlib.Path, default="runs/tts")
-    train.add_argument("--durations-root", type=pathlib.Path, help="more alignments for the duration model")
-    train.add_argument("--more", type=pathlib.Path, help="more utterances to train on: see shift_pitch.py")
-    train.add_argument("--taught", type=pathlib.Path, help="utterances of a second voice: see teacher.py")
-    train.add_argument("--init", type=pathlib.Path, help="checkpoint to start from instead of from scratch")
-    train.add_argument("--no-resume", action="store_true", help="discard an unfinished run in the log folder")
-    for setting in fields(TrainConfig):
-        kind = type(setting.default) if setting.default is not None else int
-        train.add_argument("--" + setting.name.replace("_", "-"), type=kind, default=setting.default)
-    train.set_defaults(run=run_train)
-    for command in (say, train):
-        command.add_argument("--checkpoint", type=pathlib.Path, default=CHECKPOINT_PATH)
-    options = parser.parse_args(arguments)
-    warnings.formatwarning = lambda message, *_: f"{message}\n"  # for users, not for programmers
-    try:
-        options.run(options)
-    except (ValueError, FileNotFoundError) as error:
-        parser.exit(1, f"{parser.prog}: {error}\n")
-
-
-def run_say(options: argparse.Namespace) -> None:
-    import soundfile
-
-    if options.out.suffix[1:].upper() not in soundfile.available_formats() or not options.out.parent.is_dir():
-        raise ValueError(f"cannot write {options.out}: give a .wav or .flac in a folder that exists")
-    synthesizer = TextToSpeechSynthesizer(options.checkpoint)
-    synthesizer.tempo = options.tempo
-    audio = synthesizer.synthesize_from_text(options.text)
-    soundfile.write(options.out, audio[0].numpy(), lj_speech.SAMPLING_RATE)
-    print(f"{options.out}: {audio.shape[1] / lj_speech.SAMPLING_RATE:.1f} s of speech")
-
-
-def run_train(options: argparse.Namespace) -> None:
-    config = TrainConfig(**{setting.name: getattr(options, setting.name) for setting in fields(TrainConfig)})
-    train_tts(
-        options.dataset_root, options.epochs, options.logdir, config=config, durations_root=options.durations_root,
-        more_root=options.more, taught_root=options.taught, init=options.init, checkpoint_path=options.checkpoint,
-        resume=not options.no_resume,
-    )  # fmt: skip
-
-
-if __name__ == "__main__":
-    main()
+    def _join(self, speeches: Iterable[Speech], vocode: Callable) -> Iterator[Tensor]:
+        """The audio of each, with silence between sentences."""
+        sentence = 0
+        for speech in speeches:
+            if speech.sentence != sentence:
+                yield torch.zeros(1, round(self.SENTENCE_PAUSE * SAMPLING_RATE))
+            sentence = speech.sentence
+            yield from vocode(speech)

@@ -16,12 +16,10 @@ averaged weights on the held-out part, without. Seconds a step are the median, w
 from __future__ import annotations
 
 import argparse
-import contextlib
 import itertools
 import math
 import pathlib
 import statistics
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -33,9 +31,7 @@ from tqdm import tqdm
 
 import lj_speech
 import part2_solution as tts
-from batching import Batch, make_loaders
-from pitch import WithPitch
-from training import Stage
+from part2_solution import Batch, TrainingState
 
 KINDS = ("strict", "built-in")
 CONFIG = tts.TrainConfig(
@@ -71,8 +67,8 @@ class LayerNormBlock(nn.Module):
 def make_model(kind: str, alignments: Sequence, settings: Mapping, seed: int) -> tts.AcousticModel:
     """With blocks of this kind; what both kinds have starts with the same weights. On the GPU if there is one."""
     torch.manual_seed(seed)
-    model = tts.make_model(alignments, settings, init=None)
-    config = model.config
+    config = replace(tts.describe_data(alignments), **settings)
+    model = tts.AcousticModel(config).to("cuda" if torch.cuda.is_available() else "cpu")
     parts = (model.encoder, config.encoder_dropout), (model.decoder, config.decoder_dropout)
     for part, dropout in parts if kind == "built-in" else ():
         new = [LayerNormBlock(config, dropout, block) for block in part.blocks.blocks]
@@ -87,25 +83,25 @@ def take(loader: torch.utils.data.DataLoader, n_steps: int) -> Iterator[Batch]:
         yield from itertools.islice(loader, n_steps - epoch * len(loader))
 
 
-def train(stage: Stage, batches: Iterable[Batch]) -> tuple[list[float], list[float]]:
+def train(state: TrainingState, batches: Iterable[Batch]) -> tuple[list[float], list[float]]:
     """The loss of each step, and its seconds."""
-    stage.model.eval()
-    for part in stage.parts:
+    state.model.eval()
+    for part in state.parts:
         part.train()
     losses, seconds = [], []
     for batch in batches:
         start = time.perf_counter()
-        scalars = stage.train(batch.to(stage.device), lambda model, batch: tts.spectrogram_loss(model(batch), batch))
+        scalars = state.train(batch.to(state.device), lambda model, batch: tts.spectrogram_loss(model(batch), batch))
         losses.append(float(scalars["corrected"]))  # waits for the GPU
         seconds.append(time.perf_counter() - start)
     return losses, seconds
 
 
 @torch.inference_mode()
-def validate(stage: Stage, loader: Iterable[Batch]) -> float:
+def validate(state: TrainingState, loader: Iterable[Batch]) -> float:
     """The loss of the averaged model, mean of the batches."""
-    batches = (batch.to(stage.device) for batch in loader)
-    return statistics.mean(float(tts.spectrogram_loss(stage.average(batch), batch)["corrected"]) for batch in batches)
+    batches = (batch.to(state.device) for batch in loader)
+    return statistics.mean(float(tts.spectrogram_loss(state.average(batch), batch)["corrected"]) for batch in batches)
 
 
 def measure(
@@ -117,21 +113,19 @@ def measure(
     """
     alignments = [alignment for dataset in datasets for alignment in dataset.alignments]
     model = make_model(kind, alignments, settings, config.seed)
-    lengths = [[sum(alignment.durations) for alignment in dataset.alignments] for dataset in datasets]
-    with contextlib.redirect_stdout(sys.stderr):  # tells of the padding; the output is the table
-        loaders = make_loaders(datasets, lengths, model.config.vocabulary, config)
-    stage = Stage(model, model.spectrogram_parts, config.learning_rate, n_steps, config)
+    loaders = [tts.make_loader(dataset, model.config.vocabulary, config) for dataset in datasets]
+    state = TrainingState(model, [model.encoder, model.upsampling, model.decoder], n_steps, config)
     torch.manual_seed(config.seed)  # of dropout
     bar = tqdm(take(loaders[0], n_steps), desc=f"{kind}, seed {config.seed}", total=n_steps)
-    losses, seconds = train(stage, bar)
+    losses, seconds = train(state, bar)
     row = {
         "block": kind,
         "seed": config.seed,
-        "parameters": sum(parameter.numel() for parameter in stage.parameters),
+        "parameters": sum(parameter.numel() for parameter in state.parameters),
         "steps": n_steps,
         "seconds a step": statistics.median(seconds),
         "training loss": statistics.mean(losses[-max(1, n_steps // 10) :]),
-        "validation loss": validate(stage, loaders[1]),
+        "validation loss": validate(state, loaders[1]),
     }
     return row, losses[::CURVE_EVERY]
 
@@ -145,8 +139,6 @@ def render(report: Mapping) -> str:
 def compare(options: argparse.Namespace, settings: Mapping = {}) -> dict:
     """The report, which is also in the file `options.json` from the first training on."""
     datasets = lj_speech.get_dataset(options.dataset_root)
-    model_config = tts.describe_data([alignment for dataset in datasets for alignment in dataset.alignments])
-    datasets = [WithPitch(dataset, model_config.vocabulary) for dataset in datasets]
     config = replace(CONFIG, batch_size=options.batch_size, amp=options.amp)
     report = {"machine": evaluate.machine(), "training": asdict(config), "rows": [], "curves": {}}
     del report["training"]["seed"]  # each row has its own

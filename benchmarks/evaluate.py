@@ -61,6 +61,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import importlib
@@ -95,10 +96,10 @@ from words import count_word_errors, edit_distance, normalise_text  # noqa: E402
 
 import english  # noqa: E402
 import lj_speech  # noqa: E402
-import prepare_data  # noqa: E402
-from cues import match_cues  # noqa: E402
 from lj_speech import FRAME_MILLISECONDS, PAUSE, SAMPLING_RATE, STFT_HOP_LENGTH  # noqa: E402
 from part2_solution import TextToSpeechSynthesizer  # noqa: E402
+from recipe import prepare  # noqa: E402
+from vocoder.spectrogram import mel_spectrogram  # noqa: E402
 
 LISTS = ("sentences", "unpredictable", "plain")  # of sentences, in files of that name
 MINIMAL_PAIRS = "minimal_pairs"
@@ -413,17 +414,20 @@ class Utterance(NamedTuple):
 
 def speak(synthesizer: TextToSpeechSynthesizer, name: str, text: str, codes: list[str], durations=None) -> Utterance:
     """Say phonemes, with predicted or given durations, and take the time."""
-    cues = match_cues(text, codes)
+    extension = synthesizer.model.extension
+    features = extension.read_text(text, codes) if hasattr(extension, "read_text") else {}
     start = time.perf_counter()
-    predicted = synthesizer.predict(codes, durations, cues)
-    pieces = [piece._replace(spectrogram=piece.spectrogram.cpu(), pitch=piece.pitch.cpu()) for piece in predicted]
+    predicted = synthesizer.predict(codes, durations, features)
+    pieces = []
+    for piece in predicted:
+        hints = {name: row.cpu() for name, row in piece.hints.items()}
+        pieces.append(piece._replace(spectrogram=piece.spectrogram.cpu(), hints=hints))
     middle = time.perf_counter()
     audio = torch.cat([synthesizer.speak(piece) for piece in pieces], dim=1)[0].numpy()
     end = time.perf_counter()
-    audio = audio[getattr(synthesizer.vocoder, "delay", 0) :]
     said = [duration for piece in pieces for duration in piece.durations]
     spectrogram = torch.cat([piece.spectrogram for piece in pieces], dim=1).numpy()
-    pitch = torch.cat([piece.pitch for piece in pieces]).numpy()
+    pitch = torch.cat([piece.hints["pitch"] for piece in pieces]).numpy() if "pitch" in pieces[0].hints else None
     return Utterance(name, text, audio, codes, said, spectrogram, middle - start, end - middle, pitch)
 
 
@@ -468,21 +472,19 @@ def copy_synthesis(vocoder: Callable, name: str, sample: Mapping) -> Utterance:
     audio = vocoder(sample["spectrogram"])[0].numpy()
     seconds = time.perf_counter() - start
     codes, durations = sample["phonemes_code"], sample["phonemes_duration"]
-    audio = audio[getattr(vocoder, "delay", 0) :]
     return Utterance(name, sample["text"], audio, codes, durations, sample["spectrogram"], vocoder_seconds=seconds)
 
 
 @contextlib.contextmanager
 def room_left_in(synthesizer: TextToSpeechSynthesizer) -> Iterator[None]:
     """Its noise and echo: the recordings have them, so distances to them are not taken without."""
-    settings = {name: getattr(synthesizer, name) for name in ("denoising", "dereverberation")}
+    style = synthesizer.style
+    known = {name: 0.0 for name in ("denoising", "dereverberation") if hasattr(style, name)}
     try:
-        for name in settings:
-            setattr(synthesizer, name, 0.0)
+        synthesizer.style = dataclasses.replace(style, **known)
         yield
     finally:
-        for name, value in settings.items():
-            setattr(synthesizer, name, value)
+        synthesizer.style = style
 
 
 def speak_held_out(
@@ -771,8 +773,7 @@ def distance(utterance: Utterance, real: np.ndarray, recording: np.ndarray | Non
     """Against the recording's (80, T) spectrogram and, where it is there, its sound."""
     spectrogram = utterance.spectrogram
     if spectrogram is real:  # copy-synthesis: compare what came out of the vocoder
-        audio = torch.as_tensor(utterance.audio)
-        spectrogram = prepare_data.mel_spectrogram(audio).numpy()
+        spectrogram = mel_spectrogram(utterance.audio)
     length = min(spectrogram.shape[1], real.shape[1])
     error = float(np.abs(spectrogram[:, :length] - real[:, :length]).mean())
     sound = () if recording is None else sound_distance(utterance, recording)
@@ -863,12 +864,12 @@ def read_recordings(folder: pathlib.Path | None, held_out: Iterable[str]) -> Rec
     """Recordings of held-out utterances and of others. Raises FileNotFoundError where the folder has no recordings."""
     if folder is None:
         return Recordings({}, [])
-    paths = prepare_data.find_audio(folder)
+    paths = prepare.find_audio(folder)
     wanted = set(held_out)
     others = spread_out([paths[name] for name in sorted(paths.keys() - wanted)], N_REFERENCES)
     return Recordings(
-        {name: prepare_data.read_audio(paths[name]).numpy() for name in sorted(wanted & paths.keys())},
-        [prepare_data.read_audio(path).numpy() for path in others],
+        {name: prepare.read_audio(paths[name]) for name in sorted(wanted & paths.keys())},
+        [prepare.read_audio(path) for path in others],
     )
 
 
@@ -958,7 +959,7 @@ def evaluate(
     peers: Sequence[str] = (),
 ) -> dict:
     """Measure a checkpoint; plain data for `render` and JSON. Options as those of the command line."""
-    chosen = lj_speech.Vocoder(vocoder, trust=0.0) if vocoder else None
+    chosen = lj_speech.Vocoder(vocoder, band_correction=0.0) if vocoder else None
     synthesizer = TextToSpeechSynthesizer(checkpoint, chosen)
     samples, alignments = read_held_out(dataset_root, n)
     if alignments_root is not None:

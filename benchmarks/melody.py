@@ -3,7 +3,7 @@
     python benchmarks/melody.py TTS.pth --dataset LJ-Speech-aligned
 
 like the speaker   the pitch of each phoneme that is predicted for validation utterances, with the durations of the
-                   recordings, against the pitch that `pitch` reads in these: correlation within an utterance, and
+                   recordings, against the pitch that is read in these: correlation within an utterance, and
                    standard deviation of the predicted over that of the read pitch, pauses left out
 questions          yes/no questions of `questions.tsv`, spoken from text, and the same words as statements: how high the
                    last 0.1 s of voice are over the median of the whole, in semitones, by Praat
@@ -24,11 +24,9 @@ import torch
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))  # the modules of the project
 
 import lj_speech  # noqa: E402
-import prepare_data  # noqa: E402
-import teacher  # noqa: E402
-from batching import Vocabulary, collate  # noqa: E402
-from part2_solution import AcousticModel, TextToSpeechSynthesizer  # noqa: E402
-from pitch import WithPitch  # noqa: E402
+from part2_solution import AcousticModel, TextToSpeechSynthesizer, Vocabulary, collate  # noqa: E402
+from recipe import melody as features  # noqa: E402
+from recipe import prepare, teacher  # noqa: E402
 
 QUESTIONS = pathlib.Path(__file__).with_name("questions.tsv")
 END = 0.1  # s of voice
@@ -44,10 +42,11 @@ def mean(values: Sequence[float]) -> str:
 def like_the_speaker(model: AcousticModel, dataset: lj_speech.AlignedDataset) -> tuple[list[float], list[float]]:
     """Correlation and ratio of the deviations, of each utterance."""
     correlations, ratios = [], []
-    for sample in WithPitch(dataset, model.config.vocabulary).melodies():
+    for sample in features.melodies(features.read_features(dataset, model.config.vocabulary)):
         batch = collate(Vocabulary(model.config.vocabulary), [sample])
         spoken = [code != lj_speech.PAUSE for code in sample["phonemes_code"]]
-        predicted, read = (row[0].numpy()[spoken] for row in (model.predict_log_pitch(batch), batch.log_pitch))
+        rows = features.predict_log_pitch(model, batch), batch.features["log_pitch"]
+        predicted, read = (row[0].numpy()[spoken] for row in rows)
         correlations.append(float(np.corrcoef(predicted, read)[0, 1]))
         ratios.append(float(predicted.std() / read.std()))
     return correlations, ratios
@@ -55,7 +54,7 @@ def like_the_speaker(model: AcousticModel, dataset: lj_speech.AlignedDataset) ->
 
 def rise(audio: np.ndarray, limits: tuple[float, float]) -> float:
     """Semitones of the end over the median. Raises ValueError where there is no voice."""
-    sound = prepare_data.load_praat().Sound(audio.astype(np.float64), lj_speech.SAMPLING_RATE)
+    sound = prepare.load_praat().Sound(audio.astype(np.float64), lj_speech.SAMPLING_RATE)
     pitch = sound.to_pitch_ac(time_step=0.01, pitch_floor=limits[0], pitch_ceiling=limits[1])
     voiced = pitch.selected_array["frequency"]
     voiced = voiced[voiced > 0]

@@ -28,7 +28,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import lj_speech  # noqa: E402
 import part2_solution as tts  # noqa: E402
-from batching import Vocabulary, collate, denormalise  # noqa: E402
+from part2_solution import Vocabulary, collate, denormalise  # noqa: E402
+from recipe import melody  # noqa: E402
 
 SECONDS = (2, 5)  # long enough to see words, short enough to see phonemes
 FRAME_SECONDS = lj_speech.FRAME_MILLISECONDS / 1000
@@ -50,13 +51,17 @@ def choose(dataset: lj_speech.AlignedDataset, utterance: str | None) -> int:
 
 
 @torch.inference_mode()
-def predict(checkpoint: pathlib.Path, sample: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Log-mel spectrogram (80, T) and weights of the upsampling (T, N), with the durations of the sample."""
+def predict(
+    checkpoint: pathlib.Path, dataset: lj_speech.AlignedDataset, index: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log-mel spectrogram (80, T) and weights of the upsampling (T, N), with the durations of a sample."""
     model = tts.load_checkpoint(checkpoint)
+    one = lj_speech.AlignedDataset(dataset.mel_paths[index : index + 1], dataset.alignments[index : index + 1])
+    sample = one[0]
     size, limit = sample["spectrogram"].shape[1], model.config.max_frames
     if size > limit or len(sample["phonemes_code"]) > model.config.max_phonemes:
         raise ValueError(f"the utterance of {size} frames is too long for {checkpoint}, which reaches {limit}")
-    prediction = model(collate(Vocabulary(model.config.vocabulary), [sample]))
+    prediction = model(collate(Vocabulary(model.config.vocabulary), [melody.recorded(one, model)[0]]))
     return denormalise(prediction.mels[0]).T.numpy(), prediction.alignment[0].numpy()
 
 
@@ -137,7 +142,7 @@ def run(options: argparse.Namespace) -> None:
     dataset = lj_speech.get_dataset(options.dataset)[1]
     index = choose(dataset, options.utterance)
     sample, name = dataset[index], dataset.mel_paths[index].name.removesuffix(".mel.npy")
-    predictions = [predict(checkpoint, sample) for checkpoint in checkpoints]
+    predictions = [predict(checkpoint, dataset, index) for checkpoint in checkpoints]
     title = f"recording {name}: “{textwrap.shorten(sample['text'], 85, placeholder=' …')}”"
     rows = [(title, sample["spectrogram"]), *zip(titles, (mels for mels, _ in predictions))]
     draw(rows, sample, predictions[0][1] if options.alignment else None, options.out)

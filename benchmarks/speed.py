@@ -28,8 +28,8 @@ from torch import nn
 from words import count_word_errors, words_of
 
 import lj_speech
-import vocoder
 from part2_solution import CHECKPOINT_PATH, TextToSpeechSynthesizer
+from vocoder import network
 
 SENTENCE = "Four hours of steady work faced us before the evening tea."
 LOADING = """
@@ -44,9 +44,7 @@ synthesizer.synthesize_from_text(sys.argv[2])
 print(json.dumps([ready - start, time.perf_counter() - ready]))
 """
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Measures
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Measures ----------------------------------------------------------------------------------------------------
 
 
 class Run(NamedTuple):
@@ -91,9 +89,7 @@ def words_recognised(text: str, audio: np.ndarray) -> str | None:
     return f"{recognised} of {len(expected)}: “{heard}”"
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Table
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Table -------------------------------------------------------------------------------------------------------
 
 
 def spread(values: Sequence[float], unit: str = "") -> str:
@@ -114,9 +110,9 @@ def measure(checkpoint: pathlib.Path, n_threads: int, n: int) -> list[dict]:
     ready, first = zip(*[time_loading(checkpoint, n_threads) for _ in range(min(n, 3))])
     rows = {
         "parameters, acoustic model": f"{count_parameters(synthesizer.model) / 1e6:.2f} M",
-        "parameters, vocoder": f"{count_parameters(vocoder.load()) / 1e6:.2f} M",
+        "parameters, vocoder": f"{count_parameters(network.load()) / 1e6:.2f} M",
         f"size of {checkpoint.name}": megabytes(checkpoint),
-        f"size of {vocoder.WEIGHTS_PATH.name}": megabytes(vocoder.WEIGHTS_PATH),
+        f"size of {network.WEIGHTS_PATH.name}": megabytes(network.WEIGHTS_PATH),
         f"time to load (n = {len(ready)})": spread(ready, " s"),
         f"first sentence after that (n = {len(first)})": spread(first, " s"),
         f"real-time factor, text to spectrogram (n = {n})": spread([(r.text + r.model) / r.audio for r in runs]),

@@ -46,16 +46,15 @@ from speed import spread
 from torch import Tensor
 from tqdm import tqdm
 
-import hifigan
 import lj_speech
-import prepare_data
-import teacher
-from lj_speech import MEL_SCALE_BINS, PAUSE, SAMPLING_RATE, STFT_HOP_LENGTH
+from lj_speech import PAUSE
 from part2_solution import CHECKPOINT_PATH, TextToSpeechSynthesizer
-from vocoder import WEIGHTS_PATH
+from recipe import prepare, teacher
+from vocoder.hifigan import DELAY
+from vocoder.network import WEIGHTS_PATH
+from vocoder.spectrogram import FFT_SIZE, SAMPLING_RATE, STFT_HOP_LENGTH, mel_bands, mel_spectrogram
 
 PARTS = ("copy", "model", "speed")
-DELAYS = {"hifigan": hifigan.DELAY}  # samples by which the audio lags behind the frames; 0 for the others
 STREAMING = ("harmonic",)  # the others give their audio in one piece
 CHUNK = 32  # frames, 0.37 s
 LONG_SECONDS = 10
@@ -65,9 +64,7 @@ LONG_SENTENCE = (  # about that long
 )
 REST = 0.05  # seconds before anything is timed: idle threads of what ran before go on spinning for a while
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Vocoders
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Vocoders ----------------------------------------------------------------------------------------------------
 
 
 class GriffinLim:
@@ -76,10 +73,7 @@ class GriffinLim:
     N_STEPS = 100  # of the least squares; 200 fit no better
 
     def __init__(self, n_iterations: int = 60):
-        n_frequencies = prepare_data.FFT_SIZE // 2 + 1
-        self.bands = torchaudio.functional.melscale_fbanks(
-            n_frequencies, 0.0, prepare_data.MAX_FREQUENCY, MEL_SCALE_BINS, SAMPLING_RATE, "slaney", "slaney"
-        )  # (F, M)
+        self.bands = torch.from_numpy(mel_bands())  # (F, M)
         self.n_iterations = n_iterations
 
     def amplitudes(self, mels: Tensor) -> Tensor:
@@ -104,7 +98,7 @@ class GriffinLim:
         amplitudes = self.amplitudes(torch.as_tensor(spectrogram, dtype=torch.float32).exp())
         length = amplitudes.shape[1] * STFT_HOP_LENGTH - 1  # one more sample would be another frame
         invert = torchaudio.transforms.GriffinLim(
-            prepare_data.FFT_SIZE, self.n_iterations, hop_length=STFT_HOP_LENGTH, power=1.0, length=length
+            FFT_SIZE, self.n_iterations, hop_length=STFT_HOP_LENGTH, power=1.0, length=length
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)  # the phases to begin with
@@ -115,36 +109,33 @@ class GriffinLim:
         yield self(spectrogram)
 
 
-def load_vocoders(weights: pathlib.Path | None, trust: float) -> dict[str, Callable]:
+def load_vocoders(weights: pathlib.Path | None, band_correction: float) -> dict[str, Callable]:
     """By name; each maps a log-mel spectrogram (80, T) to audio (1, 256 T) and has `stream`.
 
-    `trust` is ours, 1 for measured spectrograms and 0 for predicted ones, as `TextToSpeechSynthesizer` has it.
+    `band_correction` is for ours: 1 for measured spectrograms and 0 for predicted ones.
     """
     return {
-        "harmonic": lj_speech.Vocoder("harmonic", weights, device="cpu", trust=trust),
+        "harmonic": lj_speech.Vocoder("harmonic", weights, device="cpu", band_correction=band_correction),
         "hifigan": lj_speech.Vocoder("hifigan", device="cpu"),
         "griffin-lim": GriffinLim(),
     }
 
 
-def align(audio: np.ndarray, delay: int, n_frames: int) -> np.ndarray:
-    """256 T samples that lag by `delay` -> 256 T - hifigan.DELAY: those that all vocoders have, of the same moments."""
-    return audio[delay:][: n_frames * STFT_HOP_LENGTH - hifigan.DELAY]
+def align(audio: np.ndarray, n_frames: int) -> np.ndarray:
+    """256 T samples -> those that all vocoders have: HiFi-GAN, which lags, lacks DELAY samples at the end."""
+    return audio[: n_frames * STFT_HOP_LENGTH - DELAY]
 
 
-def vocode(name: str, vocoder: Callable, source: Utterance) -> Utterance:
+def vocode(vocoder: Callable, source: Utterance) -> Utterance:
     """What the vocoder makes of the source's spectrogram, aligned and no longer than the source's audio."""
     audio = vocoder(source.spectrogram, pitch=source.pitch)[0].numpy()  # of no use to the others than ours
-    audio = align(audio, DELAYS.get(name, 0), source.spectrogram.shape[1])
-    return source._replace(audio=audio[: len(source.audio)])
+    return source._replace(audio=align(audio, source.spectrogram.shape[1])[: len(source.audio)])
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# What is spoken
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- What is spoken ----------------------------------------------------------------------------------------------
 
 
-def silence(spectrogram: Tensor) -> Tensor:
+def silence(spectrogram: Tensor, pitch: Tensor | None = None) -> Tensor:
     """Instead of a vocoder, where only spectrograms are wanted."""
     return torch.zeros(1, spectrogram.shape[1] * STFT_HOP_LENGTH)
 
@@ -156,7 +147,7 @@ def recorded(samples: Mapping[str, Mapping], recordings: Mapping[str, np.ndarray
         text, codes, durations, spectrogram = (
             samples[name][key] for key in ("text", "phonemes_code", "phonemes_duration", "spectrogram")
         )
-        audio = align(recordings[name], 0, spectrogram.shape[1])
+        audio = align(recordings[name], spectrogram.shape[1])
         utterances.append(Utterance(name, text, audio, codes, durations, spectrogram))
     return utterances
 
@@ -176,16 +167,14 @@ def predicted(
 
 def read_recordings(clips: pathlib.Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     """Recordings by ID, (t,). Raises FileNotFoundError where there is none of them."""
-    paths = prepare_data.find_audio(clips)
-    found = {name: prepare_data.read_audio(paths[name]).numpy() for name in names if name in paths}
+    paths = prepare.find_audio(clips)
+    found = {name: prepare.read_audio(paths[name]) for name in names if name in paths}
     if not found:
         raise FileNotFoundError(f"{clips} has no recording of the {len(names)} held-out utterances ({names[0]}, ...)")
     return found
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Quality
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Quality -----------------------------------------------------------------------------------------------------
 
 
 def load_pesq() -> Callable[[np.ndarray, np.ndarray], float] | None:
@@ -209,7 +198,7 @@ def load_pesq() -> Callable[[np.ndarray, np.ndarray], float] | None:
 
 def distance(source: Utterance, copy: Utterance) -> evaluate.Distance:
     """The copy's sound against the recording's: log-mel of the audio, and F0 outside of pauses."""
-    mels = prepare_data.mel_spectrogram(torch.as_tensor(copy.audio)).numpy()
+    mels = mel_spectrogram(copy.audio)
     length = min(mels.shape[1], source.spectrogram.shape[1])
     real, mels = source.spectrogram[:, :length], mels[:, :length]
     spoken = np.repeat([code != PAUSE for code in source.codes], source.durations)
@@ -276,7 +265,7 @@ def measure_copies(vocoders: Mapping[str, Callable], sources: Sequence[Utterance
     rows, spoken = [copy_row("recordings", sources, scores["recordings"], [], [])], {"recordings": sources}
     details = {"recordings": plain(scores["recordings"])}
     for name, vocoder in vocoders.items():
-        spoken[name] = [vocode(name, vocoder, source) for source in tqdm(sources, desc=name)]
+        spoken[name] = [vocode(vocoder, source) for source in tqdm(sources, desc=name)]
         scores[name] = judge_all(f"copies, {name}", spoken[name], judges)
         pairs = list(zip(sources, spoken[name]))
         pesqs = [pesq(source.audio, copy.audio) for source, copy in pairs] if pesq else []
@@ -297,7 +286,7 @@ def measure_model(
     for kind in sources:
         scores = {}
         for name, vocoder in vocoders.items():
-            spoken = [vocode(name, vocoder, source) for source in tqdm(sources[kind], desc=name)]
+            spoken = [vocode(vocoder, source) for source in tqdm(sources[kind], desc=name)]
             scores[name] = judge_all(f"{kind}, {name}", spoken, judges)
             part.rows.append(model_row(kind, name, spoken, scores[name]))
             part.scores[f"{kind}/{name}"], part.spoken[f"{kind}/{name}"] = plain(scores[name]), spoken
@@ -310,9 +299,7 @@ def measure_model(
     return part
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Speed
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Speed -------------------------------------------------------------------------------------------------------
 
 
 def timed(function: Callable, *arguments) -> tuple[float, Any]:
@@ -455,14 +442,12 @@ def measure_speed(
     }
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# All of it
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- All of it ---------------------------------------------------------------------------------------------------
 
 
 def measure(options: argparse.Namespace) -> dict:
     """Plain data for `render` and JSON; options as those of the command line."""
-    vocoders = load_vocoders(options.vocoder_weights, trust=0.0)
+    vocoders = load_vocoders(options.vocoder_weights, band_correction=0.0)
     synthesizer = TextToSpeechSynthesizer(options.checkpoint, vocoder=silence)
     sentences = evaluate.spread_out(evaluate.read_sentences(), options.n)
     samples = evaluate.read_held_out(options.dataset, options.n)[0] if {"copy", "model"} & set(options.parts) else {}
@@ -478,7 +463,7 @@ def measure(options: argparse.Namespace) -> dict:
     judges = evaluate.load_judges([]) if samples else None
     parts = []
     if "copy" in options.parts:
-        parts.append(measure_copies(load_vocoders(options.vocoder_weights, trust=1.0), sources, judges))
+        parts.append(measure_copies(load_vocoders(options.vocoder_weights, band_correction=1.0), sources, judges))
         report["copy"] = parts[-1].rows
     if "model" in options.parts:
         parts.append(measure_model(vocoders, predicted(synthesizer, samples, sentences), judges, piper))

@@ -1,7 +1,8 @@
 """A GPU that is not there: tensors that say they are on one while their data is on the CPU.
 
 An operation on tensors of both devices fails, as on a GPU, where the same code on a CPU would pass. What comes out is
-what a CPU computes. There is no backward pass, for its engine asks the driver: all gradients are zero.
+what a CPU computes. There is no backward pass, for its engine asks the driver: all gradients are 1, so that what is
+optimised moves and what is not stays.
 """
 
 import contextlib
@@ -100,10 +101,10 @@ def move(module: nn.Module, device) -> nn.Module:
     return module
 
 
-def zero_gradients(optimizer: torch.optim.Optimizer, set_to_none: bool = True) -> None:
+def gradients_of_one(optimizer: torch.optim.Optimizer, set_to_none: bool = True) -> None:
     for group in optimizer.param_groups:
         for parameter in group["params"]:
-            parameter.grad = torch.zeros_like(parameter)
+            parameter.grad = torch.ones_like(parameter)
 
 
 gru = torch._VF.gru
@@ -129,7 +130,7 @@ def pretended_gpu():
         "torch.nn.Module.to": move,
         "torch._VF.gru": gru_of_the_cpu,
         "torch.Tensor.backward": lambda loss: None,
-        "torch.optim.AdamW.zero_grad": zero_gradients,
+        "torch.optim.AdamW.zero_grad": gradients_of_one,
         "torch.utils.data.DataLoader.__init__": lambda *args, pin_memory, **options: loader(*args, **options),
     }
     with contextlib.ExitStack() as stack:

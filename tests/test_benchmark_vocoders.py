@@ -10,16 +10,14 @@ import soundfile
 import torch
 import torchaudio
 import vocoders
-from conftest import write_utterance
-from test_model import CONFIG
+from conftest import CONFIG, write_utterance
 from vocoders import GriffinLim, Timing, Utterance, evaluate
 
 import english
-import hifigan
 import lj_speech
 import part2_solution as tts
-import prepare_data
-from lj_speech import SAMPLING_RATE, STFT_HOP_LENGTH
+from vocoder import hifigan
+from vocoder.spectrogram import MAX_FREQUENCY, SAMPLING_RATE, STFT_HOP_LENGTH, mel_spectrogram
 
 N_FRAMES = 40
 LENGTH = N_FRAMES * STFT_HOP_LENGTH
@@ -33,34 +31,31 @@ def hum(n_samples=LENGTH - 1):
 
 
 def log_mel(audio):
-    return prepare_data.mel_spectrogram(torch.as_tensor(audio)).numpy()
+    return mel_spectrogram(audio)
 
 
 class FakeVocoder:
-    """Says the given sound, `delay` samples late; streams it in two."""
+    """Says the given sound; streams it in two."""
 
-    def __init__(self, audio=None, delay=0):
-        self.audio, self.delay = audio, delay
+    def __init__(self, audio=None):
+        self.audio = audio
 
     def __call__(self, spectrogram, pitch=None):
         length = spectrogram.shape[1] * STFT_HOP_LENGTH
         audio = np.resize(hum(LENGTH), length) if self.audio is None else self.audio
-        return torch.as_tensor(np.pad(audio, (self.delay, length))[:length])[None]
+        return torch.as_tensor(np.pad(audio, (0, length))[:length])[None]
 
     def stream(self, spectrogram, chunk):
         yield from self(spectrogram).tensor_split(2, dim=1)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Alignment
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Alignment ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name, delay", [("hifigan", hifigan.DELAY), ("harmonic", 0), ("griffin-lim", 0)])
-def test_all_vocoders_are_compared_at_the_same_moments(name, delay):
+def test_all_vocoders_are_compared_at_the_same_moments():
     recording = hum()
-    source = Utterance("a", "", vocoders.align(recording, 0, N_FRAMES), ["AA1"], [N_FRAMES], log_mel(recording))
-    spoken = vocoders.vocode(name, FakeVocoder(recording, delay), source)
+    source = Utterance("a", "", vocoders.align(recording, N_FRAMES), ["AA1"], [N_FRAMES], log_mel(recording))
+    spoken = vocoders.vocode(FakeVocoder(recording), source)
     assert len(spoken.audio) == len(source.audio) == LENGTH - hifigan.DELAY
     np.testing.assert_array_equal(spoken.audio, source.audio)
 
@@ -69,22 +64,20 @@ def test_audio_is_no_longer_than_the_recording():
     recording = hum(LENGTH - 200)
     source = Utterance("a", "", recording, ["AA1"], [N_FRAMES], log_mel(recording))
     assert source.spectrogram.shape == (80, N_FRAMES)
-    assert len(vocoders.vocode("harmonic", FakeVocoder(hum(LENGTH)), source).audio) == LENGTH - 200
+    assert len(vocoders.vocode(FakeVocoder(hum(LENGTH)), source).audio) == LENGTH - 200
 
 
-def test_hifigan_is_late_by_the_delay():
+def test_hifigan_is_not_late():
     recording = 1e-3 * np.random.default_rng(0).normal(size=LENGTH - 1).astype(np.float32)
     burst = slice(5000, 5400)
     recording[burst] += hum()[burst]
     source = Utterance("a", "", recording, ["AA1"], [N_FRAMES], log_mel(recording))
-    audio = vocoders.vocode("hifigan", lj_speech.Vocoder("hifigan", device="cpu"), source).audio
+    audio = vocoders.vocode(lj_speech.Vocoder("hifigan", device="cpu"), source).audio
     center = np.average(np.arange(len(audio)), weights=np.square(audio))
     assert abs(center - 5200) < hifigan.DELAY / 2  # and not nearer to no or to twice the delay
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Griffin-Lim
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Griffin-Lim -------------------------------------------------------------------------------------------------
 
 
 def test_griffin_lim_sounds_like_the_spectrogram():
@@ -101,7 +94,7 @@ def test_griffin_lim_sounds_like_the_spectrogram():
 def test_amplitudes_fit_better_than_those_of_torchaudio():
     mels = torch.as_tensor(log_mel(hum())).exp()
     naive = torchaudio.transforms.InverseMelScale(
-        513, 80, SAMPLING_RATE, f_max=prepare_data.MAX_FREQUENCY, norm="slaney", mel_scale="slaney"
+        513, 80, SAMPLING_RATE, f_max=MAX_FREQUENCY, norm="slaney", mel_scale="slaney"
     )
     vocoder = GriffinLim()
     fitted, clipped = vocoder.amplitudes(mels), naive(mels)
@@ -110,9 +103,7 @@ def test_amplitudes_fit_better_than_those_of_torchaudio():
     assert errors[0] < errors[1] / 2
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Measures and tables
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Measures and tables -----------------------------------------------------------------------------------------
 
 
 def make_score(mos, errors=0, n_words=10, name="a"):
@@ -190,9 +181,7 @@ def test_long_spectrogram_has_its_length():
     np.testing.assert_array_equal(spectrogram[:, 37:67], short)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The command
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- The command -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -216,8 +205,8 @@ def inputs(tmp_path, monkeypatch, fake_f0):
     monkeypatch.setattr(lj_speech, "text_to_phonemes", lambda text: ["pau", "AA1", "B", "pau"])
     words = [english.Word("", [code], "") for code in ("pau", "AA1", "B", "pau")]
     monkeypatch.setattr(english, "spoken_words", lambda text, custom=None: [words])
-    fakes = {name: FakeVocoder(delay=vocoders.DELAYS.get(name, 0)) for name in ("harmonic", "hifigan")}
-    monkeypatch.setattr(vocoders, "load_vocoders", lambda weights, trust: fakes)
+    fakes = {name: FakeVocoder() for name in ("harmonic", "hifigan")}
+    monkeypatch.setattr(vocoders, "load_vocoders", lambda weights, band_correction: fakes)
     monkeypatch.setattr(vocoders, "load_pesq", lambda: None)
     monkeypatch.setattr(vocoders, "load_piper", lambda n_threads: None)
     n_threads = torch.get_num_threads()
@@ -263,7 +252,7 @@ def test_what_is_not_installed_is_left_out(inputs, capsys):
         (["--parts", "speed", "--runs", "0"], "at least 1"),
         (["--parts", "speed", "--n", "0"], "at least 1"),
         (["--parts", "speed", "--json", "no/such/folder.json"], "no folder no/such"),
-        (["--parts", "speed", "--vocoder-weights", "missing.pth"], "no vocoder weights at"),
+        (["--parts", "speed", "--vocoder-weights", "missing.pth"], "there is no vocoder at"),
     ],
 )
 def test_errors_say_what_to_do(arguments, message, capsys):

@@ -3,7 +3,7 @@
 import pytest
 
 import english
-from cues import MARKS, N_CUES, UNKNOWN, check_cues, match_cues, read_cues, rising_ends
+from prosody.cues import MARKS, N_CUES, UNKNOWN, match_cues, read_cues, rising_ends
 
 
 def cue(mark: str, first: bool) -> int:
@@ -98,10 +98,3 @@ def test_what_is_spoken_otherwise_keeps_the_cues_of_its_words():
 
 def test_a_text_without_words_says_nothing():
     assert match_cues("...", ["AA1", "pau"]) == [UNKNOWN] * 2
-
-
-@pytest.mark.parametrize("cues", [[1], [1, 2, N_CUES], [1, 2, -1], ["a", "b", "c"]])
-def test_cues_that_are_none_are_refused(cues):
-    with pytest.raises(ValueError, match="for 3 phonemes: give one of 0 to 14"):
-        check_cues(cues, 3)
-    assert check_cues(None, 3) == [UNKNOWN] * 3 and check_cues((1, 2, 14), 3) == [1, 2, 14]

@@ -8,13 +8,13 @@ import math
 import encoder_layers
 import pytest
 import torch
+from conftest import CONFIG, SMALL, single
 from encoder_layers import KINDS, LayerNormBlock
-from test_model import CONFIG, SMALL, single
 from torch import nn
 
 import lj_speech
 import part2_solution as tts
-from batching import Vocabulary, collate, length_mask
+from part2_solution import Vocabulary, collate, length_mask
 
 SETTINGS = {**SMALL, "duration_width": 8}
 

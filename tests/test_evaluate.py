@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -38,6 +39,7 @@ from benchmarks.evaluate import (
     tempo,
 )
 from part2_solution import Speech
+from prosody.settings import Style
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Words
@@ -213,17 +215,17 @@ def test_a_phrase_has_a_margin_as_far_as_the_pauses_last(before, after, first, e
 class FakeSynthesizer:
     """Ten frames for each phoneme unless told; its audio is a ramp that starts from the number of its frames."""
 
-    denoising, dereverberation = 10.0, 0.5
+    model = SimpleNamespace(extension=None)
 
     def __init__(self, checkpoint=None, vocoder=None):
-        self.said, self.cleanings = [], []
+        self.said, self.cleanings, self.style = [], [], Style(denoising=10.0, dereverberation=0.5)
 
-    def predict(self, codes, durations=None, cues=None):
+    def predict(self, codes, durations=None, features={}):
         self.said.append(list(codes))
-        self.cleanings.append((self.denoising, self.dereverberation))
+        self.cleanings.append((self.style.denoising, self.style.dereverberation))
         durations = durations or [10] * len(codes)
         spectrogram = torch.linspace(-9, 0, 80 * sum(durations)).reshape(80, -1)
-        return [Speech(spectrogram, codes, durations, None, torch.full((sum(durations),), 200.0))]
+        return [Speech(spectrogram, codes, durations, None, hints={"pitch": torch.full((sum(durations),), 200.0)})]
 
     def synthesize_from_text(self, text):
         pass
@@ -242,7 +244,7 @@ def test_distances_are_taken_of_speech_with_the_room_of_the_recordings():
     spoken = evaluate.speak_held_out(synthesizer, synthesizer.vocoder, {"a": sample}, {})
     assert list(spoken) == ["held-out texts", "held-out durations", "copy-synthesis"]
     assert synthesizer.cleanings == [(10.0, 0.5), (0.0, 0.0)]
-    assert (synthesizer.denoising, synthesizer.dereverberation) == (10.0, 0.5)
+    assert (synthesizer.style.denoising, synthesizer.style.dereverberation) == (10.0, 0.5)
 
 
 def test_short_audio_is_repeated_to_fill_the_judges_window():

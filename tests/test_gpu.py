@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from conftest import QUICK_VOICE, train_voice
 from pretended_gpu import OnGPU, pretended_gpu
 from test_train_vocoder import QUICK as QUICK_VOCODER
-from test_train_vocoder import TINY, recordings, torch_small_discriminators  # noqa: F401
-from test_training import QUICK, train
+from test_train_vocoder import TINY, recordings, small_discriminators  # noqa: F401
 
-import adversarial
 import part2_solution as tts
-import train_vocoder
+from recipe import adversarial, train_vocoder
+from vocoder import network
 
 TEXT = "Is it far? Nobody knows."
 
@@ -39,23 +39,38 @@ def test_a_voice_speaks_alike_on_a_gpu():
     assert streamed.shape == expected.shape and not isinstance(streamed, OnGPU)
 
 
+def changed(first, second) -> set[str]:
+    """The parts of which some weight differs."""
+    one, two = (torch.load(path, weights_only=True) for path in (first, second))
+    names = set()
+    for part in (lambda content: content["weights"], lambda content: content["extension"]["weights"]):
+        names |= {name.split(".")[0] for name, tensor in part(one).items() if not torch.equal(tensor, part(two)[name])}
+    return names
+
+
 @pytest.mark.parametrize("amp", ["bf16", "fp16"])
 def test_training_runs_on_a_gpu(dataset_root, tmp_path, amp):
-    config = replace(QUICK, amp=amp, pitch_epochs=1)
+    config = replace(QUICK_VOICE, amp=amp, pitch_epochs=1)
+    start = train_voice(dataset_root, tmp_path, 1, name="start", config=replace(config, learning_rate=1e-9))
     with pretended_gpu():
-        checkpoint = train(dataset_root, tmp_path, 1, config=config)
-        adversarial.finetune(dataset_root, checkpoint, tmp_path / "b.pth", 2, config, logdir=tmp_path / "log")
-    assert tts.load_checkpoint(tmp_path / "b.pth")
+        first = train_voice(dataset_root, tmp_path, 1, config=config, init=start, model_settings={})
+        adversarial.finetune(dataset_root, first, tmp_path / "b.pth", 2, config, logdir=tmp_path / "log")
+    everything = {"encoder", "duration_model", "upsampling", "decoder", "pitch_model", "pitch_encoding"}
+    assert everything <= changed(start, first)
+    assert changed(first, tmp_path / "b.pth") == {"decoder", "pitch_encoding"}
 
 
 @pytest.mark.parametrize("amp", ["bf16", "fp16"])
 def test_training_of_the_vocoder_runs_on_a_gpu(recordings, tmp_path, monkeypatch, amp):  # noqa: F811
-    monkeypatch.setattr(train_vocoder, "Discriminators", torch_small_discriminators)
+    monkeypatch.setattr(train_vocoder, "Discriminators", small_discriminators)
     read = train_vocoder.read_recordings(recordings, [])  # by other processes
     monkeypatch.setattr(train_vocoder, "read_recordings", lambda *_: read)
     config = replace(QUICK_VOCODER, amp=amp)
+    torch.manual_seed(config.seed)
+    fresh = network.Vocoder(TINY)
     with pretended_gpu():
         train_vocoder.train(
             recordings, tmp_path / "v.pth", 2, adversarial_from=1, config=config, logdir=tmp_path, model_config=TINY
         )
-    assert (tmp_path / "v.pth").exists()
+    trained = network.load(tmp_path / "v.pth")
+    assert not torch.allclose(trained.correction.weight, fresh.correction.weight, atol=1e-4), "it learned"

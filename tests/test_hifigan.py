@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-import hifigan
+from vocoder import hifigan
 
 
 @pytest.fixture(scope="module")

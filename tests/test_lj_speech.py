@@ -1,24 +1,12 @@
 import json
-import os
-import pathlib
 import pickle
 
 import numpy as np
 import pytest
 import torch
-from conftest import MILLISECONDS, write_dataset, write_utterance
+from conftest import MILLISECONDS, Hostile, write_dataset, write_utterance
 
 import lj_speech
-
-
-class Hostile:
-    """A pickle that would run a command when read."""
-
-    def __init__(self, marker: pathlib.Path):
-        self.marker = marker
-
-    def __reduce__(self):
-        return os.system, (f"touch {self.marker}",)
 
 
 def test_samples_have_the_published_form(dataset_root):
@@ -141,7 +129,7 @@ def test_nan_spectrogram_is_named(dataset_root):
 
 
 def test_missing_or_empty_folder(tmp_path):
-    with pytest.raises(FileNotFoundError, match="prepare_data"):
+    with pytest.raises(FileNotFoundError, match="recipe prepare"):
         lj_speech.get_dataset(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="0 whole utterances"):
         lj_speech.get_dataset(tmp_path)

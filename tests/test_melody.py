@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from test_model import CONFIG
+from conftest import CONFIG
 
 import lj_speech
 import part2_solution as tts
@@ -44,17 +44,11 @@ def test_a_melody_is_like_itself(monkeypatch):
     codes = ["pau", "AA1", "B", "AA1"]
     pitches = torch.tensor([9.0, 5.0, 5.2, 5.1])
     cues = torch.zeros(4, dtype=torch.long)
-    sample = {"phonemes_code": codes, "phonemes_duration": [5] * 4, "log_pitch": pitches, "cues": cues}
-
-    class Read:
-        def __init__(self, dataset, vocabulary):
-            pass
-
-        def melodies(self):
-            return [sample, sample]
-
-    monkeypatch.setattr(melody, "WithPitch", Read)
+    features = {"log_pitch": pitches, "cues": cues, "speaker": torch.zeros(4, dtype=torch.long)}
+    sample = {"phonemes_code": codes, "phonemes_duration": [5] * 4, "features": features}
+    monkeypatch.setattr(melody.features, "read_features", lambda dataset, vocabulary: [sample, sample])
+    monkeypatch.setattr(melody.features, "melodies", list)
+    monkeypatch.setattr(melody.features, "predict_log_pitch", lambda model, batch: 2 * batch.features["log_pitch"])
     model = tts.AcousticModel(CONFIG)
-    monkeypatch.setattr(model, "predict_log_pitch", lambda batch: 2 * batch.log_pitch, raising=False)
     correlations, ratios = melody.like_the_speaker(model, None)
     assert correlations == pytest.approx([1, 1]) and ratios == pytest.approx([2, 2])

@@ -4,51 +4,16 @@ import math
 
 import pytest
 import torch
+from conftest import CONFIG, new_model, random_batch, single, with_features
 from torch import nn
 
 import lj_speech
 import part2_solution as tts
-import prepare_data
-from batching import Batch, length_mask, normalise, pad
-from cues import N_CUES
-from part2_solution import ModelConfig
-from pitch import PitchEncoding, read_log_pitch
-
-SMALL = {"width": 16, "n_heads": 2, "inner_width": 32, "n_encoder_blocks": 2, "n_decoder_blocks": 2, "post_width": 8}
-CONFIG = ModelConfig(
-    vocabulary=("pau", "AA1", "B", "S"), max_phonemes=12, max_frames=60, log_duration_mean=1.5, log_duration_std=0.5,
-    duration_width=8, **SMALL,
-)  # fmt: skip
-
-
-def random_batch(lengths=((5, 20), (9, 40), (2, 7)), seed=0) -> Batch:
-    generator = torch.Generator().manual_seed(seed)
-    tokens = [torch.randint(4, (n,), generator=generator) for n, _ in lengths]
-    durations = []
-    for n, t in lengths:
-        cuts = torch.randperm(t - 1, generator=generator)[: n - 1].sort().values + 1
-        durations.append(torch.diff(cuts, prepend=torch.tensor([0]), append=torch.tensor([t])))
-    mels = [torch.randn(t, 80, generator=generator) for _, t in lengths]
-    masks = [length_mask(column) for column in zip(*lengths)]
-    log_pitch = [torch.rand(n, generator=generator) + 4.8 for n, _ in lengths]  # 120 to 330 Hz
-    cues = [torch.randint(N_CUES, (n,), generator=generator) for n, _ in lengths]
-    return Batch(pad(tokens), pad(durations), masks[0], pad(mels), masks[1], pad(log_pitch), pad(cues))
-
-
-def single(batch: Batch, index: int) -> Batch:
-    n, t = int(batch.token_mask[index].sum()), int(batch.frame_mask[index].sum())
-    lengths = Batch(n, n, n, mels=t, frame_mask=t, log_pitch=n, cues=n)
-    return Batch(*(part if part is None else part[index : index + 1, :end] for part, end in zip(batch, lengths)))
-
-
-@pytest.fixture
-def model():
-    torch.manual_seed(0)
-    model = tts.AcousticModel(CONFIG)
-    for _ in range(3):  # statistics other than the initial ones
-        model(random_batch())
-    return model.eval()
-
+from part2_solution import Batch, ModelConfig, length_mask, normalise
+from prosody.extension import Prosody
+from prosody.melody import PitchEncoding
+from recipe.melody import pitch_loss, predict_log_pitch, read_log_pitch
+from vocoder.spectrogram import mel_spectrogram
 
 # -------- Gaussian upsampling ----------------------------------------------------------------------------------------
 
@@ -148,8 +113,7 @@ def test_durations_of_a_padded_batch_equal_single_items(model):
 
 
 def test_what_is_in_the_padding_changes_nothing_in_training_either():
-    torch.manual_seed(0)
-    model = tts.AcousticModel(CONFIG)
+    model = new_model()
     for part in model.modules():
         if isinstance(part, nn.Dropout):
             part.p = 0.0
@@ -181,15 +145,15 @@ def test_masked_mean_counts_real_positions_only():
 
 
 def test_every_parameter_gets_a_gradient():
-    torch.manual_seed(0)
-    model, batch = tts.AcousticModel(CONFIG), random_batch()
+    model, batch = new_model(), random_batch()
     tts.spectrogram_loss(model(batch), batch)["loss"].backward()
     without = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
     names = [name for name, _ in model.named_parameters()]
-    assert without == {name for name in names if name.startswith(("duration_model", "pitch_model"))}
-    for part, loss in {"duration_model": tts.duration_loss, "pitch_model": tts.pitch_loss}.items():
+    assert without == {name for name in names if name.startswith(("duration_model", "extension.pitch_model"))}
+    batch = with_features(batch, speaker=torch.tensor([[1], [0], [1]]).expand_as(batch.tokens))
+    for part, loss in {"duration_model": tts.duration_loss, "extension.pitch_model": pitch_loss}.items():
         model.zero_grad(set_to_none=True)
-        loss(model, batch._replace(taught=torch.tensor([True, False, True])))["loss"].backward()
+        loss(model, batch)["loss"].backward()
         with_gradient = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
         assert with_gradient == {name for name in names if name.startswith(part)}, f"the {part} learns alone"
 
@@ -203,7 +167,7 @@ def test_default_size_fits_the_checkpoint():
     config = ModelConfig(
         vocabulary=("pau",) * 70, max_phonemes=200, max_frames=870, log_duration_mean=1.5, log_duration_std=0.5
     )
-    n_parameters = sum(p.numel() for p in tts.AcousticModel(config).parameters())
+    n_parameters = sum(p.numel() for p in tts.AcousticModel(config, Prosody(config)).parameters())
     assert n_parameters * 2 < 20 * 2**20, f"{n_parameters} parameters in fp16 are over 20 MiB"
 
 
@@ -218,8 +182,7 @@ def test_bf16_autocast_on_the_cpu_is_close(model):
 
 
 def test_durations_are_normalised_and_rounded_along_the_utterance():
-    torch.manual_seed(0)
-    model = tts.AcousticModel(CONFIG)
+    model = new_model()
     exact = torch.tensor([[1.4, 2.4, 3.4, 0.2, 7.4, 5.0]])
     model.duration_model.forward = lambda encoded, mask: model.normalise_durations(exact)
     rounded = model.predict_durations(torch.zeros(1, 6, 16), torch.ones(1, 6, dtype=torch.bool))
@@ -243,7 +206,7 @@ def glide(n_frames: int, lowest: float, highest: float) -> torch.Tensor:
     frequency = torch.linspace(lowest, highest, (n_frames - 1) * lj_speech.STFT_HOP_LENGTH)
     phase = 2 * math.pi * (frequency.double() / lj_speech.SAMPLING_RATE).cumsum(0)
     harmonics = sum(torch.cos(k * phase) / k for k in range(1, 20))
-    return prepare_data.mel_spectrogram((harmonics * 0.05).float())
+    return torch.from_numpy(mel_spectrogram(harmonics * 0.05))
 
 
 def voiced_batch(n_frames: int = 200) -> Batch:
@@ -271,7 +234,7 @@ def test_padding_does_not_change_the_pitch():
 
 
 def test_the_encoding_of_a_pitch_is_local_and_ends_at_the_limits():
-    encoding = PitchEncoding(CONFIG.width, CONFIG)
+    encoding = PitchEncoding(CONFIG.width, Prosody.Settings())
     nn.init.eye_(encoding.projection.weight)
     nn.init.zeros_(encoding.projection.bias)
     step = float(encoding.centres[1] - encoding.centres[0])
@@ -282,12 +245,18 @@ def test_the_encoding_of_a_pitch_is_local_and_ends_at_the_limits():
     torch.testing.assert_close(lowest, below)
 
 
-def test_pitch_changes_the_spectrogram_and_padding_does_not_change_pitch(model):
-    batch = random_batch()
-    higher = batch._replace(log_pitch=batch.log_pitch + 0.2)
+def test_pitch_changes_the_spectrogram_and_padding_does_not_change_pitch():
+    model, batch = new_model().eval(), random_batch()
+    higher = with_features(batch, log_pitch=batch.features["log_pitch"] + 0.2)
     assert (model(batch).mels - model(higher).mels)[batch.frame_mask].abs().max() > 1e-3
-    together = model.predict_log_pitch(batch)
+    together = predict_log_pitch(model, batch)
     for index, length in enumerate(batch.token_mask.sum(1)):
-        alone = single(batch, index)
-        expected = model.predict_log_pitch(alone)
+        expected = predict_log_pitch(model, single(batch, index))
         torch.testing.assert_close(together[index : index + 1, :length], expected)
+
+
+def test_the_method_has_no_use_for_features():
+    model, batch = new_model(with_prosody=False).eval(), random_batch()
+    assert torch.equal(model(batch).mels, model(batch._replace(features={})).mels)
+    with pytest.raises(ValueError, match="log_pitch"):
+        new_model()(batch._replace(features={}))

@@ -4,6 +4,7 @@ import gzip
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import urllib.error
@@ -12,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import torch
 
 import english
 import lj_speech
-import prepare_data
-from prepare_data import Alignment, Segment, prepare
+from recipe import prepare as preparing
+from recipe.prepare import Alignment, Segment, prepare
+from vocoder.spectrogram import mel_spectrogram
 
 RATE = lj_speech.SAMPLING_RATE
 REAL = Path(__file__).resolve().parents[2] / "shared" / "ljspeech"
@@ -57,9 +58,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Sound
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Sound -------------------------------------------------------------------------------------------------------
 
 
 def slaney_hertz(mel: float) -> float:
@@ -86,7 +85,7 @@ def test_the_spectrogram_is_the_one_of_tacotron_2():
     audio = sweep(0.4) + np.random.default_rng(0).normal(0, 0.01, round(0.4 * RATE))
     audio[4000:6000] = 0  # reaches the floor
     expected = naive_mel_spectrogram(audio)
-    found = prepare_data.mel_spectrogram(torch.from_numpy(audio).float()).numpy()
+    found = mel_spectrogram(audio.astype(np.float32))
     assert found.shape == expected.shape == (80, len(audio) // 256 + 1) and found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=2e-3)
     assert expected.min() == np.log(1e-5)
@@ -95,14 +94,12 @@ def test_the_spectrogram_is_the_one_of_tacotron_2():
 def test_other_rates_are_resampled_and_channels_mixed(tmp_path):
     stereo = np.stack([sweep(rate=16000) * 2, np.zeros(round(SECONDS * 16000))], axis=1)
     soundfile.write(tmp_path / "x.flac", stereo, 16000)
-    audio = prepare_data.read_audio(tmp_path / "x.flac").numpy()
+    audio = preparing.read_audio(tmp_path / "x.flac")
     assert len(audio) == len(sweep())
     np.testing.assert_allclose(audio[500:-500], sweep()[500:-500], atol=2e-3)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The dataset
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- The dataset -------------------------------------------------------------------------------------------------
 
 
 def test_the_loader_reads_what_is_prepared(tmp_path):
@@ -124,16 +121,16 @@ def test_the_loader_reads_what_is_prepared(tmp_path):
 def test_the_pitch_is_tracked_where_there_is_voice():
     pytest.importorskip("parselmouth")
     times = np.arange(RATE) / RATE
-    audio = torch.tensor(0.1 * sum(np.cos(2 * np.pi * 120 * k * times) / k for k in range(1, 20)), dtype=torch.float32)
+    audio = (0.1 * sum(np.cos(2 * np.pi * 120 * k * times) / k for k in range(1, 20))).astype(np.float32)
     audio[: RATE // 2] = 0
-    spectrogram = prepare_data.checked_spectrogram(audio)
-    log_pitch, log_loudness = prepare_data.track_pitch(audio, spectrogram)
+    spectrogram = preparing.checked_spectrogram(audio)
+    log_pitch, log_loudness = preparing.track_pitch(audio, spectrogram)
     assert log_pitch.shape == (spectrogram.shape[1],)
     assert np.isneginf(log_loudness[:35]).all()
     np.testing.assert_allclose(np.exp(log_pitch[50:80]), 120, rtol=0.01)
     np.testing.assert_allclose(log_loudness[50:80], spectrogram.mean(0)[50:80])
     with pytest.raises(ValueError, match="no voice"):
-        prepare_data.track_pitch(torch.zeros(RATE), spectrogram)
+        preparing.track_pitch(np.zeros(RATE), spectrogram)
 
 
 def test_pitch_is_added_to_what_is_there_already(tmp_path):
@@ -151,8 +148,8 @@ def test_pitch_is_added_to_what_is_there_already(tmp_path):
 
 
 def test_each_phone_is_in_one_word_and_a_pause_is_a_word():
-    alignment = prepare_data.parse_alignment_line(alignment_line("x"))
-    record = prepare_data.make_record("x", TEXT, alignment, SECONDS)
+    alignment = preparing.parse_alignment_line(alignment_line("x"))
+    record = preparing.make_record("x", TEXT, alignment, SECONDS)
     words = [[phone["phone"] for phone in word["phones"]] for word in record["utterance"]["words"]]
     assert words == [["pau"], ["DH", "AH0"], ["K", "AE1", "T"], ["pau"], ["S", "AE1", "T"], ["pau"]]
     assert record["utterance"]["words"][2]["phones"][1] == {"phone": "AE1", "onset": 400.0, "duration": 200.0}
@@ -170,7 +167,7 @@ def test_each_phone_is_in_one_word_and_a_pause_is_a_word():
     ],
 )
 def test_pauses_are_what_lies_between_phonemes(phones, expected):
-    closed = prepare_data.close_gaps([Segment(*phone) for phone in phones], seconds=1.0)
+    closed = preparing.close_gaps([Segment(*phone) for phone in phones], seconds=1.0)
     assert [phone.label for phone in closed] == [label for label, _ in expected]
     assert [phone.end - phone.start for phone in closed] == pytest.approx([duration for _, duration in expected])
     assert closed[0].start == 0 and all(before.end == after.start for before, after in zip(closed, closed[1:]))
@@ -192,9 +189,7 @@ def test_all_cores_make_the_same_files(tmp_path):
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Transcripts and alignments of every form
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Transcripts and alignments of every form --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -213,7 +208,7 @@ def test_transcripts_come_in_three_forms(tmp_path, name, content):
             (path / file).write_text(text)
     else:
         path.write_text(content)
-    assert prepare_data.read_transcripts(path) == {"x": "the text", "y": "only one"}
+    assert preparing.read_transcripts(path) == {"x": "the text", "y": "only one"}
 
 
 LONG_HEAD = "xmin = 0\nxmax = {}\ntiers? <exists>\nsize = 2\nitem []:"
@@ -254,12 +249,10 @@ def test_textgrids_are_as_good_as_json_lines(tmp_path, long):
 def test_a_textgrid_that_is_none_says_so(tmp_path):
     (tmp_path / "x.TextGrid").write_text(textgrid(True)[:300])
     with pytest.raises(ValueError, match="TextGrid has no readable tiers"):
-        prepare_data.read_textgrid(tmp_path / "x.TextGrid")
+        preparing.read_textgrid(tmp_path / "x.TextGrid")
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Unknown words
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Unknown words -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -275,28 +268,26 @@ def test_a_textgrid_that_is_none_says_so(tmp_path):
     ],
 )
 def test_the_transcript_spells_unknown_words(labels, text, pieces):
-    assert prepare_data.spell_unknown_words(labels.split(), text) == pieces
+    assert preparing.spell_unknown_words(labels.split(), text) == pieces
 
 
 def test_abbreviations_are_read_letter_by_letter():
-    assert prepare_data.pronounce_spelling("a.m") == ["EY1", "EH1", "M"]
-    assert prepare_data.pronounce_spelling("cat-sat") == ["K", "AE1", "T", "S", "AE1", "T"]
-    assert prepare_data.pronounce_spelling("--") == []
+    assert preparing.pronounce_spelling("a.m") == ["EY1", "EH1", "M"]
+    assert preparing.pronounce_spelling("cat-sat") == ["K", "AE1", "T", "S", "AE1", "T"]
+    assert preparing.pronounce_spelling("--") == []
 
 
 def test_unknown_words_are_repaired_without_sound():
     words = [Segment("the", 0.1, 0.3), Segment("<unk>", 0.3, 0.9), Segment("<unk>", 0.9, 1.0), Segment("sat", 1.0, 1.3)]
     phones = [Segment("DH", 0.1, 0.2), Segment("AH0", 0.2, 0.3), Segment("spn", 0.3, 0.9), Segment("spn", 0.9, 1.0)]
     phones += [Segment("S", 1.0, 1.1), Segment("AE1", 1.1, 1.2), Segment("T", 1.2, 1.3)]
-    repaired = prepare_data.repair(Alignment(words, phones, SECONDS), TEXT, None)
-    closed = prepare_data.close_gaps(repaired.phones, SECONDS)
+    repaired = preparing.repair(Alignment(words, phones, SECONDS), TEXT, None)
+    closed = preparing.close_gaps(repaired.phones, SECONDS)
     assert [phone.label for phone in closed] == ["pau", "DH", "AH0", "K", "AE1", "T", "pau", "S", "AE1", "T"]
     assert [phone.start for phone in closed[3:7]] == pytest.approx([0.3, 0.5, 0.7, 0.9])
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Faults
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Faults ------------------------------------------------------------------------------------------------------
 
 
 def replaced(before: str, *after: tuple) -> list:
@@ -371,25 +362,24 @@ def test_missing_input_says_what_to_do(tmp_path, capsys):
     alignments.write_text(alignment_line("a1", phones=[]))
     with pytest.raises(ValueError, match="not one utterance can be used"):
         prepare(tmp_path / "out", corpus, alignments, n_workers=1)
-    with pytest.raises(SystemExit, match="no WAV or FLAC file"):
-        prepare_data.main(["--audio", str(empty), "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit, match="1"):
+        preparing.main(["--audio", str(empty), "--out", str(tmp_path / "out")])
+    assert "no WAV or FLAC file" in capsys.readouterr().err
 
 
 def test_missing_packages_are_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "praatio", None)
     with pytest.raises(ModuleNotFoundError, match="pip install praatio"):
-        prepare_data.read_textgrid(tmp_path / "x.TextGrid")
+        preparing.read_textgrid(tmp_path / "x.TextGrid")
     monkeypatch.setitem(sys.modules, "parselmouth", None)
     with pytest.raises(ModuleNotFoundError, match="pip install praat-parselmouth"):
-        prepare_data.track_pitch(torch.zeros(RATE), np.zeros((80, 87)))
+        preparing.track_pitch(np.zeros(RATE), np.zeros((80, 87)))
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
     with pytest.raises(ModuleNotFoundError, match="pip install pocketsphinx"):
-        prepare_data._decoder.__wrapped__()  # without the cache
+        preparing._decoder.__wrapped__()  # without the cache
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Stopping and going on
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Stopping and going on ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n_finished", range(1, 7))
@@ -407,7 +397,7 @@ def test_a_stopped_run_leaves_things_whole_and_goes_on(tmp_path, monkeypatch, n_
     monkeypatch.setattr(os, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         prepare(tmp_path / "out", corpus, alignments, n_workers=1)
-    visible = {name: data for name, data in contents(tmp_path / "out").items() if not name.endswith(".part")}
+    visible = {name: data for name, data in contents(tmp_path / "out").items() if not name.endswith(".tmp")}
     assert len(visible) == n_finished and visible.items() <= expected.items()
     monkeypatch.setattr(os, "replace", replace)
     summary = prepare(tmp_path / "out", corpus, alignments, n_workers=1)
@@ -416,18 +406,18 @@ def test_a_stopped_run_leaves_things_whole_and_goes_on(tmp_path, monkeypatch, n_
     assert contents(tmp_path / "out") == expected
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The corpus from the internet
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- The corpus from the internet --------------------------------------------------------------------------------
 
 
-def test_downloading_offline_says_what_to_do(tmp_path, monkeypatch):
+def test_downloading_offline_says_what_to_do(tmp_path, monkeypatch, capsys):
     def offline(root, download):
         raise urllib.error.URLError("Name or service not known")
 
     monkeypatch.setattr("torchaudio.datasets.LJSPEECH", offline)
-    with pytest.raises(SystemExit, match="could not be downloaded.*Name or service.*--audio LJSpeech-1.1"):
-        prepare_data.main(["--download", str(tmp_path / "new"), "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit):
+        preparing.main(["--download", str(tmp_path / "new"), "--out", str(tmp_path / "out")])
+    said = capsys.readouterr().err
+    assert re.search("could not be downloaded.*Name or service.*--audio LJSpeech-1.1", said), said
 
 
 def test_what_is_downloaded_is_prepared(tmp_path, monkeypatch, capsys):
@@ -437,20 +427,18 @@ def test_what_is_downloaded_is_prepared(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("torchaudio.datasets.LJSPEECH", fetched)
     folder, out = tmp_path / "corpora", tmp_path / "out"
     alignments = folder / "LJSpeech-1.1" / "alignments.jsonl"
-    prepare_data.main([f"--download={folder}", f"--alignments={alignments}", f"--out={out}", "--workers=1"])
+    preparing.main([f"--download={folder}", f"--alignments={alignments}", f"--out={out}", "--workers=1"])
     assert "3 utterances written, 0 were there, 0 skipped" in capsys.readouterr().out
     assert len(list(out.glob("*.mel.npy"))) == 3
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The forced aligner, on real recordings
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- The forced aligner, on real recordings ----------------------------------------------------------------------
 
 
 def real_alignments(*names: str) -> dict[str, Alignment]:
     with gzip.open(REAL / "alignments.jsonl.gz", "rt", encoding="utf-8") as lines:
         found = {json.loads(line)["id"]: line for line in lines if line[8:18] in names}
-    return {name: prepare_data.parse_alignment_line(found[name]) for name in names}
+    return {name: preparing.parse_alignment_line(found[name]) for name in names}
 
 
 @needs_recordings
@@ -479,11 +467,11 @@ def test_unknown_words_are_repaired_with_the_sound():
     given = real_alignments(name)[name]
     word = next(word for word in given.words if word.label == "represented")
     inside = [phone for phone in given.phones if word.start <= phone.start < word.end]
-    audio = prepare_data.read_audio(REAL / "clips" / f"{name}.flac")
+    audio = preparing.read_audio(REAL / "clips" / f"{name}.flac")
     unknown, codes = Segment("spn", word.start, word.end), [phone.label for phone in inside]
     true = np.array([phone.start for phone in inside])
     errors = {
-        how: np.abs([phone.start for phone in prepare_data._spread(unknown, codes, sound)] - true).mean()
+        how: np.abs([phone.start for phone in preparing._spread(unknown, codes, sound)] - true).mean()
         for how, sound in (("aligned", audio), ("evenly", None))
     }
     assert errors["aligned"] < 0.5 * errors["evenly"]
@@ -491,6 +479,6 @@ def test_unknown_words_are_repaired_with_the_sound():
 
 @needs_recordings
 def test_a_transcript_of_something_else_finds_no_path():
-    audio = prepare_data.read_audio(REAL / "clips" / "LJ001-0002.flac")
+    audio = preparing.read_audio(REAL / "clips" / "LJ001-0002.flac")
     with pytest.raises(ValueError, match="aligner finds no path"):
-        prepare_data.force_align(audio, [["B", "AH1", "T"]] * 200)
+        preparing.force_align(audio, [["B", "AH1", "T"]] * 200)

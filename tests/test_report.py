@@ -11,9 +11,8 @@ import numpy as np
 import pictures
 import pytest
 import report_pdf
-from conftest import write_utterance
+from conftest import train, train_voice, write_utterance
 from PIL import Image
-from test_training import train
 
 ROOT = pathlib.Path(report_pdf.__file__).resolve().parent.parent
 
@@ -197,10 +196,10 @@ def test_bad_arguments_of_curves_are_named(tmp_path, capsys, more, message):
 # -------- Spectrograms -----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def voice(dataset_root, tmp_path):
+@pytest.fixture(params=[train, train_voice])
+def voice(dataset_root, tmp_path, request):
     write_utterance(dataset_root, "LJ000", ["pau", "AA1", "S", "B", "pau"], [10, 60, 60, 0, 60])  # 2.2 s, held out
-    return train(dataset_root, tmp_path, 1)
+    return request.param(dataset_root, tmp_path, 1)
 
 
 def test_spectrograms_are_drawn(voice, dataset_root, tmp_path, capsys):
@@ -214,9 +213,9 @@ def test_spectrograms_are_drawn(voice, dataset_root, tmp_path, capsys):
 
 
 def test_predictions_have_the_durations_of_the_recording(voice, dataset_root):
-    sample = pictures.lj_speech.get_dataset(dataset_root)[1][0]
-    mels, alignment = pictures.predict(voice, sample)
-    assert mels.shape == sample["spectrogram"].shape == (80, 190) and alignment.shape == (190, 5)
+    dataset = pictures.lj_speech.get_dataset(dataset_root)[1]
+    mels, alignment = pictures.predict(voice, dataset, 0)
+    assert mels.shape == dataset[0]["spectrogram"].shape == (80, 190) and alignment.shape == (190, 5)
     assert alignment.sum(1) == pytest.approx(np.ones(190), abs=1e-5)
 
 

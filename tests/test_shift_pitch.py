@@ -6,11 +6,9 @@ import soundfile
 from conftest import write_utterance
 
 import lj_speech
-import prepare_data
-import shift_pitch
 from lj_speech import SAMPLING_RATE, STFT_HOP_LENGTH
-
-torch = prepare_data.torch
+from recipe import prepare, shift_pitch
+from vocoder.spectrogram import mel_spectrogram
 
 
 def voice(seconds: float = 1.0, pitch: float = 200.0) -> np.ndarray:
@@ -80,14 +78,14 @@ def test_the_training_part_is_copied_with_its_alignment(clips, monkeypatch):
     train, val = lj_speech.get_dataset(clips[2])
     real = lj_speech.get_dataset(clips[1])[0].alignments[0]
     assert all(item.codes == real.codes and item.durations == real.durations for item in [*train.alignments])
-    expected = prepare_data.mel_spectrogram(torch.as_tensor(voice() * 0.5)).numpy()
+    expected = mel_spectrogram(voice() * 0.5)
     np.testing.assert_allclose(np.load(clips[2] / "LJ001-0.mel.npy"), expected, atol=0.01)
 
 
 def test_the_pitch_of_copies_is_tracked_where_that_of_the_recordings_is(clips):
     pytest.importorskip("parselmouth")
     spectrogram = np.load(clips[1] / "LJ001.mel.npy")
-    np.save(clips[1] / "LJ001.pitch.npy", prepare_data.track_pitch(torch.as_tensor(voice()), spectrogram))
+    np.save(clips[1] / "LJ001.pitch.npy", prepare.track_pitch(voice(), spectrogram))
     shift_pitch.shift_dataset(*clips)
     assert {path.name for path in clips[2].glob("*.pitch.npy")} == {f"LJ001-{copy}.pitch.npy" for copy in (0, 1, 2)}
     rows = [np.load(folder / name) for folder, name in ((clips[1], "LJ001.pitch.npy"), (clips[2], "LJ001-2.pitch.npy"))]
@@ -99,7 +97,7 @@ def test_the_pitch_of_copies_is_tracked_where_that_of_the_recordings_is(clips):
 def test_what_is_whole_is_kept_until_the_pitch_is_tracked(clips, monkeypatch):
     made = []
     monkeypatch.setattr(shift_pitch, "shift_pitch", lambda audio, curve: made.append(1) or audio)
-    monkeypatch.setattr(prepare_data, "track_pitch", lambda audio, mel: np.zeros((2, mel.shape[1])))
+    monkeypatch.setattr(prepare, "track_pitch", lambda audio, mel: np.zeros((2, mel.shape[1])))
     counts = []
     for pitch in (False, False, True, True):
         if pitch:

@@ -1,42 +1,45 @@
 """The synthesizer, the shipped checkpoint and the command line."""
 
+import dataclasses
 import hashlib
-import pathlib
+import importlib
+import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from test_model import CONFIG
+from conftest import ROOT, new_model
 
 import english
 import lj_speech
 import part2_solution as tts
-from batching import Batch, normalise
-from cues import match_cues
-from pitch import pitch_reader, read_log_pitch
+import say
+from part2_solution import Batch, normalise
+from prosody.extension import Prosody
+from recipe.__main__ import COMMANDS
+from recipe.melody import pitch_reader, read_log_pitch
 
-ROOT = pathlib.Path(tts.__file__).parent
 HOP = lj_speech.STFT_HOP_LENGTH
 
 
 class ToyVocoder:
     """The mean of each frame, as long as a frame: keeps the lengths."""
 
-    def __call__(self, spectrogram):
+    def __call__(self, spectrogram, pitch=None):
         return spectrogram.mean(0, keepdim=True).repeat_interleave(HOP, 1)
 
-    def stream(self, spectrogram, chunk):
+    def stream(self, spectrogram, chunk, pitch=None):
         return self(spectrogram).split(HOP * chunk, dim=1)
 
 
-@pytest.fixture(scope="module")
-def synthesizer(tmp_path_factory):
+@pytest.fixture(scope="module", params=["method", "prosody"])
+def synthesizer(tmp_path_factory, request):
     """A voice of random weights and of few positions, so that limits are near."""
-    torch.manual_seed(0)
-    model = tts.AcousticModel(CONFIG)
+    model = new_model(request.param == "prosody")
     path = tmp_path_factory.mktemp("voice") / "TTS.pth"
     tts.save_checkpoint(model, path, {})
     return tts.TextToSpeechSynthesizer(path, vocoder=ToyVocoder())
@@ -165,16 +168,12 @@ def test_the_tempo_is_the_one_that_was_set(voice, monkeypatch):
         voice.predict(codes)
 
 
-def spoken_pitch(voice, text: str, **melody) -> torch.Tensor:
+def spoken_pitch(voice, text: str, **style) -> torch.Tensor:
     """Semitones of each phoneme that is said, as our vocoder's network reads it in the spectrogram."""
-    codes = lj_speech.text_to_phonemes(text)
-    for name, value in melody.items():
-        setattr(voice, name, value)
-    try:
-        (speech,) = voice.predict(codes, cues=match_cues(text, codes))
-    finally:
-        for name in melody:
-            delattr(voice, name)
+    normal = voice.style
+    voice.style = replace(normal, **style)
+    (speech,) = voice.predict_text(text)
+    voice.style = normal
     tokens = torch.tensor([voice.vocabulary.encode(speech.phonemes)])
     mels = normalise(speech.spectrogram).T[None].cpu()
     durations = torch.tensor([speech.durations])
@@ -184,7 +183,7 @@ def spoken_pitch(voice, text: str, **melody) -> torch.Tensor:
 
 def test_the_shipped_voice_follows_the_pitch(voice):
     text = "My brother left his umbrella on the kitchen table."
-    low, high = (spoken_pitch(voice, text, pitch=semitones).mean() for semitones in (-3.0, 4.0))
+    low, high = (spoken_pitch(voice, text, pitch_shift=semitones).mean() for semitones in (-3.0, 4.0))
     assert high - low == pytest.approx(7, abs=2)
 
 
@@ -199,20 +198,18 @@ def test_the_shipped_voice_rises_where_it_asks_whether(voice, text, rises):
 
 
 def test_the_end_of_a_question_is_no_octave_lower_than_asked_for(voice):
-    text = "Do you sing?"
-    codes = lj_speech.text_to_phonemes(text)
-    (speech,) = voice.predict(codes, cues=match_cues(text, codes))
-    assert speech.pitch.shape == speech.spectrogram.shape[1:]
+    (speech,) = voice.predict_text("Do you sing?")
+    assert speech.hints["pitch"].shape == speech.spectrogram.shape[1:]
     reader = pitch_reader(torch.device("cpu"))
     logits = reader.predict_filters(speech.spectrogram[None].cpu()).pitch_logits
     last = slice(sum(speech.durations[:-2]), sum(speech.durations[:-1]))  # "ng"
-    asked, read = speech.pitch.cpu(), reader.decode_pitch(logits)[0]
+    asked, read = speech.hints["pitch"].cpu(), reader.decode_pitch(logits)[0]
     spoken = reader.decode_pitch(logits, asked[None])[0]
     semitones = [12 * (asked / found).log2()[last] for found in (read, spoken)]
     assert semitones[0].max() > 9 and semitones[1].abs().max() < 5, "the network alone is misled"
     audio = voice.speak(speech)
     assert not torch.equal(audio, voice.vocoder(speech.spectrogram))
-    assert torch.equal(audio, voice.vocoder(speech.spectrogram, pitch=speech.pitch))
+    assert torch.equal(audio, voice.vocoder(speech.spectrogram, **speech.hints))
 
 
 def test_the_shipped_voice_knows_all_that_text_can_become(voice):
@@ -230,40 +227,69 @@ def test_sentences_are_joined_with_silence(voice):
 # -------- Command line and import ------------------------------------------------------------------------------------
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(ROOT / "part2_solution.py"), *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+def run(*arguments: str, folder=ROOT) -> subprocess.CompletedProcess:
+    command = [sys.executable, *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 
-def test_command_line_speaks(tmp_path):
+def test_command_line_speaks_from_any_folder(tmp_path):
     import soundfile
 
-    result = run("say", "Good morning.", "--out", str(tmp_path / "x.wav"))
+    result = run("-m", "say", "Good morning.", "--out", "x.wav", "--style", "pitch_shift=2", folder=tmp_path)
     assert result.returncode == 0, result.stderr
     audio, rate = soundfile.read(tmp_path / "x.wav")
     seconds = float(re.search(r"([\d.]+) s of speech", result.stdout)[1])
-    assert "tempo is 0" in run("say", "Hi.", "--tempo", "0", "--out", str(tmp_path / "y.wav")).stderr
     assert rate == 22050 and len(audio) / rate == pytest.approx(seconds, abs=0.06) and np.abs(audio).max() > 0.05
+
+
+def test_a_file_in_the_working_folder_comes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(tts.load_checkpoint("TTS.pth").extension, Prosody)
+    tts.save_checkpoint(new_model(with_prosody=False), tmp_path / "TTS.pth", {})
+    assert type(tts.load_checkpoint("TTS.pth").extension) is tts.Extension
 
 
 def test_command_line_trains(dataset_root, tmp_path):
     log, checkpoint = str(tmp_path / "log"), str(tmp_path / "voice.pth")
     options = ("--epochs", "1", "--batch-size", "4", "--logdir", log, "--checkpoint", checkpoint)
-    result = run("train", str(dataset_root), *options)
+    result = run("-m", "recipe", "train", str(dataset_root), *options)
     assert result.returncode == 0, result.stderr
     assert tts.load_checkpoint(checkpoint).config.width == 256
+    assert "step" in result.stderr and "loss=" in result.stderr, "progress is shown"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_explains_every_option_with_its_default(command, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        importlib.import_module("recipe." + command.replace("-", "_")).main(["--help"])
+    shown = capsys.readouterr().out
+    if "--batch-size" in shown:
+        for field in dataclasses.fields(tts.StepConfig):
+            assert f"--{field.name.replace('_', '-')}" in shown and field.metadata["help"].split()[0] in shown
+        assert re.search(r"--learning-rate .*?\(default:\s+0\.\d+\)", shown, re.DOTALL)
 
 
 @pytest.mark.parametrize("out", ["nowhere/x.wav", "x.txt", "x"])
 def test_command_line_checks_where_it_writes(tmp_path, out, capsys):
     with pytest.raises(SystemExit):
-        tts.main(["say", "Hello.", "--out", str(tmp_path / out)])
+        say.main(["Hello.", "--out", str(tmp_path / out)])
     assert "cannot write" in capsys.readouterr().err
 
 
-def test_command_line_says_what_is_wrong(tmp_path):
-    result = run("say", "Hello", "--checkpoint", str(tmp_path / "none.pth"))
-    assert result.returncode == 1 and "there is no checkpoint" in result.stderr and "Traceback" not in result.stderr
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("--checkpoint", "none.pth"), "there is no checkpoint"),
+        (("--tempo", "0"), "tempo is 0"),
+        (("--style", "help"), "pitch_shift=-0.3 intonation=1.35"),
+        (("--style", "colour=3"), "--style takes any of"),
+    ],
+)
+def test_command_line_says_what_is_wrong(tmp_path, capsys, arguments, message):
+    with pytest.raises(SystemExit, match="1"):
+        say.main(["Hello", "--out", str(tmp_path / "x.wav"), *arguments])
+    assert message in capsys.readouterr().err and not (tmp_path / "x.wav").exists()
 
 
 def test_import_needs_no_torchaudio():

@@ -1,20 +1,25 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
 import torch
 import torchaudio
-from conftest import write_utterance
-from test_model import CONFIG
 
-import part2_solution as tts
-import prepare_data
-import train_vocoder
-import vocoder
-from lj_speech import SAMPLING_RATE, STFT_HOP_LENGTH
-from training import Stage, StepConfig
+from part2_solution import StepConfig, TrainingState
+from recipe import train_vocoder
+from vocoder import network
+from vocoder.spectrogram import FFT_SIZE, N_FREQUENCIES, SAMPLING_RATE, STFT_HOP_LENGTH, mel_spectrogram
 
-QUICK = StepConfig(batch_size=2, learning_rate=1e-3, warmup_steps=2, ema_decay=0.5)
-TINY = vocoder.Config(width=16, n_blocks=1)
+QUICK = StepConfig(batch_size=2, learning_rate=1e-3, warmup_steps=2, ema_decay=0.5, amp="fp32")
+TINY = network.Config(width=16, n_blocks=1)
+
+
+Discriminators = train_vocoder.Discriminators
+
+
+def small_discriminators():
+    return Discriminators((2, 2, 2, 2))
 
 
 def glide(seconds: float = 1.3, low: float = 180.0, high: float = 240.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -44,16 +49,16 @@ def crops_of(root) -> train_vocoder.Crops:
     return next(train_vocoder.random_batches(training, 2, 0))
 
 
-def tiny_vocoder() -> vocoder.Vocoder:
+def tiny_vocoder() -> network.Vocoder:
     torch.manual_seed(0)
-    model = vocoder.Vocoder(TINY)
+    model = network.Vocoder(TINY)
     train_vocoder.set_prior(model)
     return model
 
 
 def test_the_prior_is_the_amplitude_of_a_flat_spectrum():
     model = tiny_vocoder()
-    spectrum = torch.full((vocoder.N_FREQUENCIES,), 0.03)
+    spectrum = torch.full((N_FREQUENCIES,), 0.03)
     bands = torchaudio.functional.melscale_fbanks(513, 0, 8000, 80, SAMPLING_RATE, "slaney", "slaney")
     prior = model.prior @ (spectrum @ bands).log() + model.prior_offset
     torch.testing.assert_close(prior.exp(), spectrum, rtol=1e-3, atol=0)
@@ -90,19 +95,21 @@ def test_crops_belong_together(recordings):
     crops = crops_of(recordings)
     assert crops.spectrograms.shape == (2, 80, train_vocoder.CROP_FRAMES)
     assert crops.audio.shape == crops.phase.shape == crops.cycles.shape
-    assert crops.audio.shape[1] == (train_vocoder.CROP_FRAMES - 1) * STFT_HOP_LENGTH + vocoder.FFT_SIZE
+    assert crops.audio.shape[1] == (train_vocoder.CROP_FRAMES - 1) * STFT_HOP_LENGTH + FFT_SIZE
     rebuilt = 0.05 * sum(torch.cos(2 * np.pi * k * crops.phase) for k in range(1, 11))
     torch.testing.assert_close(crops.audio[:, 4096:-4096], rebuilt[:, 4096:-4096], atol=0.03, rtol=0)
-    again = prepare_data.mel_spectrogram(crops.audio[0])[:, 4:-4]  # windows inside the crop: frames from MARGIN on
+    # Windows inside the crop: frames from MARGIN on.
+    again = torch.from_numpy(mel_spectrogram(crops.audio[0].numpy()))[:, 4:-4]
     torch.testing.assert_close(again[:, :50], crops.spectrograms[0, :, 2:52], atol=0.2, rtol=0)
 
 
 def test_every_parameter_gets_a_gradient(recordings):
     model = tiny_vocoder()
     discriminators = train_vocoder.Discriminators((2, 2, 2, 2))
-    opponent = Stage(discriminators, [discriminators], 1e-3, 10, QUICK)
-    losses = train_vocoder.vocoder_loss(model, crops_of(recordings), opponent)
-    losses["loss"].backward()
+    judge = TrainingState(discriminators, [discriminators], 10, QUICK)
+    state = TrainingState(model, [model], 10, QUICK)
+    losses = train_vocoder.take_step(state, crops_of(recordings), judge)
+    assert {"adversarial", "feature_matching", "discriminator", "mel", "stft", "phase", "pitch"} <= losses.keys()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and parameter.grad.any(), name
     assert all(parameter.requires_grad for parameter in discriminators.parameters())
@@ -112,11 +119,8 @@ def test_losses_are_zero_for_the_recording_itself_and_fall_in_training(recording
     crops = crops_of(recordings)
     assert all(float(loss) == 0 for loss in train_vocoder.spectral_losses(crops.audio, crops.audio).values())
     model = tiny_vocoder()
-    stage = Stage(model, [model], 3e-3, 60, QUICK)
-    values = [
-        float(stage.train(crops, lambda model, crops: train_vocoder.vocoder_loss(model, crops, None))["loss"])
-        for _ in range(40)
-    ]
+    state = TrainingState(model, [model], 60, replace(QUICK, learning_rate=3e-3))
+    values = [float(train_vocoder.take_step(state, crops, None)["loss"]) for _ in range(40)]
     assert np.mean(values[-5:]) < 0.8 * values[0]
 
 
@@ -139,35 +143,30 @@ def test_without_voice_chance_is_wanted():
 
 def test_training_writes_weights_that_speak_and_resumes(recordings, tmp_path, monkeypatch):
     monkeypatch.setattr(train_vocoder, "SAVE_EVERY", 2)
-    monkeypatch.setattr(train_vocoder, "Discriminators", lambda: torch_small_discriminators())
+    monkeypatch.setattr(train_vocoder, "Discriminators", small_discriminators)
     out, logdir = tmp_path / "vocoder.pth", tmp_path / "log"
     options = dict(adversarial_from=3, config=QUICK, logdir=logdir, model_config=TINY)
 
     stopped = RuntimeError("power cut")
-    original = train_vocoder.save_model
+    original = network.save
 
-    def save_and_stop(model, path, training):
-        original(model, path, training)
-        if training["runs"][-1]["reached"] == 4:
+    def save_and_stop(model, path, runs):
+        original(model, path, runs)
+        if runs[-1]["reached"] == 4:
             raise stopped
 
-    monkeypatch.setattr(train_vocoder, "save_model", save_and_stop)
+    monkeypatch.setattr(network, "save", save_and_stop)
     with pytest.raises(RuntimeError, match="power cut"):
         train_vocoder.train(recordings, out, 6, **options)
-    monkeypatch.setattr(train_vocoder, "save_model", original)
+    monkeypatch.setattr(network, "save", original)
     train_vocoder.train(recordings, out, 6, **options)
     assert torch.load(out, weights_only=True)["training"]["runs"][0]["reached"] == 6
-    assert vocoder.load(out)(torch.full((1, 80, 10), -5.0)).shape == (1, 2560)
+    assert network.load(out)(torch.full((1, 80, 10), -5.0)).shape == (1, 2560)
     again = tmp_path / "again.pth"
     train_vocoder.train(recordings, again, 2, init=out, **options)
     assert [run["n_steps"] for run in torch.load(again, weights_only=True)["training"]["runs"]] == [6, 2]
 
 
-def torch_small_discriminators():
-    return SMALL((2, 2, 2, 2))
-
-
-SMALL = train_vocoder.Discriminators
 
 
 def test_predicted_spectrograms_must_be_of_the_recording(recordings, tmp_path):
@@ -176,43 +175,6 @@ def test_predicted_spectrograms_must_be_of_the_recording(recordings, tmp_path):
     np.save(folder / "LJ1.mel.npy", np.zeros((80, 7), dtype=np.float16))
     with pytest.raises(ValueError, match="LJ1"):
         train_vocoder.read_recordings(recordings, [folder])
-
-
-class FakeTeacher:
-    """Says of each frame its mean, three samples late."""
-
-    delay = 3
-
-    def __init__(self, name):
-        pass
-
-    def __call__(self, spectrogram):
-        frames = spectrogram.mean(0).repeat_interleave(STFT_HOP_LENGTH) / 20
-        return torch.nn.functional.pad(frames, (3, 0))[None, : len(frames)]
-
-
-def test_imitations_are_for_training_only(recordings, tmp_path, monkeypatch):
-    monkeypatch.setattr(train_vocoder.lj_speech, "Vocoder", FakeTeacher)
-    monkeypatch.setattr(train_vocoder, "CROP_FRAMES", 16)
-    torch.manual_seed(0)
-    checkpoint, texts, out = tmp_path / "TTS.pth", tmp_path / "texts", tmp_path / "imitated"
-    tts.save_checkpoint(tts.AcousticModel(CONFIG), checkpoint, {})
-    texts.mkdir()
-    for index in range(3):
-        write_utterance(texts, f"LJ{index}", ["pau", "AA1", "B"], [20, 20, 15])
-    write_utterance(texts, "LJ9", ["AA1", "B"], [50, 50])  # longer than the model reaches
-    train_vocoder.imitate(checkpoint, texts, out, n=5)
-    expected = {f"text0000{i}.{kind}" for i in range(3) for kind in ("wav", "mel.npy")}
-    assert {path.name for path in out.glob("*")} == expected
-    mel, (audio, _) = np.load(out / "text00000.mel.npy").astype(float), soundfile.read(out / "text00000.wav")
-    assert mel.shape == (80, 55) and len(audio) // STFT_HOP_LENGTH + 1 == 55
-    np.testing.assert_allclose(audio[::STFT_HOP_LENGTH][:-1], mel.mean(0)[:-1] / 20, atol=2e-3)
-
-    monkeypatch.setattr(train_vocoder, "track_pitch", lambda audio: (np.full(99, 200.0), np.ones(99, dtype=bool)))
-    monkeypatch.setattr(train_vocoder, "fundamental_phase", lambda audio, pitch, voiced: np.zeros(len(audio)))
-    training, held_out = train_vocoder.read_recordings(recordings, [], [out])
-    assert [item.name[:2] for item in training] == ["LJ", "LJ", "te", "te", "te"] and held_out[0].name == "LJ0"
-    assert [len(item.spectrograms) for item in training] == [1, 1, 2, 2, 2]
 
 
 def test_a_folder_without_recordings_is_named(tmp_path):

@@ -1,30 +1,27 @@
 """Batching, the training loop, checkpoints and resume, on a tiny dataset that can be learned."""
 
 import hashlib
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from conftest import write_dataset, write_utterance
-from test_lj_speech import Hostile
-from test_model import SMALL
+from conftest import CONFIG, QUICK, TINY, Hostile, new_model, random_batch, train, write_dataset
+from torch import nn
 
 import lj_speech
 import part2_solution as tts
-import training
-from batching import BucketBatchSampler, Vocabulary, collate, padded_fraction
-
-TINY = {**SMALL, "duration_width": 8}
-QUICK = tts.TrainConfig(batch_size=2, n_evaluations=2, log_every=1, learning_rate=3e-3, duration_learning_rate=1e-2)
-
-
-def train(root, tmp_path, num_epochs=2, name="a", **options):
-    options = {"config": QUICK, "model_settings": TINY, **options}
-    tts.train_tts(root, num_epochs, tmp_path / name, checkpoint_path=tmp_path / f"{name}.pth", **options)
-    return tmp_path / f"{name}.pth"
-
+from part2_solution import BucketBatchSampler, TrainingState, Vocabulary, collate
+from vocoder import weights
 
 # -------- Batching ---------------------------------------------------------------------------------------------------
+
+
+def padded_fraction(lengths, batches) -> float:
+    """The part of all frames in the batches that is padding."""
+    padded = sum(len(batch) * max(lengths[index] for index in batch) for batch in batches)
+    return 1 - sum(lengths[index] for batch in batches for index in batch) / padded
 
 
 def test_buckets_cover_each_utterance_once_and_cut_padding():
@@ -35,7 +32,6 @@ def test_buckets_cover_each_utterance_once_and_cut_padding():
     assert len(batches) == len(sampler) == 32 and all(len(batch) <= 32 for batch in batches)
     unsorted = np.array_split(np.random.default_rng(0).permutation(1000), 32)
     with_buckets, without = padded_fraction(lengths, batches), padded_fraction(lengths, unsorted)
-    print(f"padding: {with_buckets:.1%} with buckets, {without:.1%} without")
     assert with_buckets < 0.06 < 0.3 < without
 
 
@@ -47,10 +43,6 @@ def test_batches_change_with_the_epoch_and_are_fixed_by_the_seed():
 
     assert batches(0, 0) == batches(0, 0) != batches(0, 1)
     assert batches(0, 0) != batches(1, 0)
-
-
-def test_padded_fraction_of_a_known_case():
-    assert padded_fraction([10, 5, 5], [[0, 1], [2]]) == pytest.approx(5 / 25)
 
 
 def test_vocabulary_falls_back_on_another_stress():
@@ -70,9 +62,9 @@ def test_rare_vowels_are_left_to_the_fallback(dataset_root):
 # -------- Learning ---------------------------------------------------------------------------------------------------
 
 
-def test_two_utterances_are_learned_by_heart(tmp_path):
+def test_a_few_utterances_are_overfitted(tmp_path):
     root = write_dataset(tmp_path / "data", 3)
-    config = tts.TrainConfig(batch_size=2, n_evaluations=1, learning_rate=5e-3, duration_learning_rate=2e-2)
+    config = replace(QUICK, n_evaluations=1, learning_rate=5e-3, duration_learning_rate=2e-2, log_every=50)
     settings = {**TINY, "encoder_dropout": 0, "decoder_dropout": 0, "duration_dropout": 0, "width": 32}
     checkpoint = train(root, tmp_path, 250, config=config, model_settings=settings)
     model = tts.load_checkpoint(checkpoint)
@@ -88,7 +80,7 @@ def test_two_utterances_are_learned_by_heart(tmp_path):
 
 def test_learning_rate_rises_falls_and_ends_at_zero():
     config = tts.TrainConfig(warmup_steps=100, cooldown=0.2)
-    factors = [training.learning_rate_factor(step, 1000, config) for step in range(1001)]
+    factors = [tts.learning_rate_factor(step, 1000, config) for step in range(1001)]
     assert int(np.argmax(factors)) == 99 and max(factors) == pytest.approx(1)
     assert factors[399] == pytest.approx(0.5) and factors[1000] == 0
     assert np.all(np.diff(factors[:99]) > 0) and np.all(np.diff(factors[100:]) < 0)
@@ -96,21 +88,25 @@ def test_learning_rate_rises_falls_and_ends_at_zero():
 
 @pytest.mark.parametrize("amp", ["bf16", "fp32"])
 def test_amp_trains_on_the_cpu(dataset_root, tmp_path, amp):
-    checkpoint = train(dataset_root, tmp_path, 1, config=tts.replace(QUICK, amp=amp))
+    checkpoint = train(dataset_root, tmp_path, 1, config=replace(QUICK, amp=amp))
     assert tts.load_checkpoint(checkpoint)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_fp16_with_a_scaler_trains_on_the_gpu(dataset_root, tmp_path):
-    checkpoint = train(dataset_root, tmp_path, 1, config=tts.replace(QUICK, amp="fp16"))
+    checkpoint = train(dataset_root, tmp_path, 1, config=replace(QUICK, amp="fp16"))
     assert tts.load_checkpoint(checkpoint)
 
 
-def test_amp_is_chosen_by_the_device():
-    assert training.choose_amp("auto", torch.device("cpu")) == torch.float32
-    assert training.choose_amp("bf16", torch.device("cpu")) == torch.bfloat16
+def test_amp_is_chosen_by_the_device(tmp_path, monkeypatch):
+    for flags, expected in (("avx2 fma", torch.float32), ("avx2 avx512_bf16", torch.bfloat16), (None, torch.float32)):
+        cpu_info = tmp_path / "cpuinfo"
+        cpu_info.unlink(missing_ok=True) if flags is None else cpu_info.write_text(f"flags : {flags}")
+        monkeypatch.setattr(tts, "CPU_INFO", cpu_info)
+        assert tts.choose_amp("auto", torch.device("cpu")) == expected, flags
+    assert tts.choose_amp("bf16", torch.device("cpu")) == torch.bfloat16
     with pytest.raises(ValueError, match="auto, bf16, fp16, fp32"):
-        training.choose_amp("int8", torch.device("cpu"))
+        tts.choose_amp("int8", torch.device("cpu"))
 
 
 def test_the_log_has_losses_pictures_and_audio(dataset_root, tmp_path):
@@ -125,60 +121,24 @@ def test_the_log_has_losses_pictures_and_audio(dataset_root, tmp_path):
     assert {"validation/spectrogram_loss", "validation/sigma", "validation/duration_error_ms"} <= set(tags["scalars"])
     assert len(tags["images"]) == 3 and tags["audio"] == ["predicted"]
     assert len(log.Scalars("spectrogram/loss")) == 6, "3 batches in each of 2 epochs"
-    speeds, waits = (log.Scalars(f"spectrogram/{name}") for name in ("iterations_per_second", "loader_fraction"))
-    assert len(speeds) == len(waits) == 2 and min(speed.value for speed in speeds) > 0
-    assert all(0 < wait.value < 1 for wait in waits)
-
-
-# -------- Starting from a checkpoint ---------------------------------------------------------------------------------
-
-
-def test_training_goes_on_from_a_checkpoint(dataset_root, tmp_path):
-    first, rates = train(dataset_root, tmp_path), ("learning_rate", "pitch_learning_rate", "duration_learning_rate")
-    still = tts.replace(QUICK, **dict.fromkeys(rates, 1e-9))
-    second = train(dataset_root, tmp_path, name="b", config=still, init=first, model_settings={})
-    before, after = (torch.load(path, weights_only=True) for path in (first, second))
-    assert (
-        before["config"] == after["config"] and after["training"]["init"] == hashlib.md5(first.read_bytes()).hexdigest()
-    )
-    learned = [name for name, _ in tts.load_checkpoint(first).named_parameters()]
-    assert all(torch.allclose(before["weights"][name], after["weights"][name], atol=1e-4) for name in learned)
-
-
-def test_the_pitch_alone_is_learned_anew(dataset_root, tmp_path):
-    first = train(dataset_root, tmp_path)
-    still = tts.replace(QUICK, duration_epochs=0, pitch_epochs=2)
-    second = train(dataset_root, tmp_path, 0, name="b", config=still, init=first, model_settings={})
-    before, after = (torch.load(path, weights_only=True) for path in (first, second))
-    changed = {name for name, old in before["weights"].items() if not torch.equal(old, after["weights"][name])}
-    assert changed and all(name.startswith("pitch_model") for name in changed)
-    assert after["training"]["before"] == before["training"]
-
-
-def test_what_does_not_fit_a_checkpoint_is_named(dataset_root, tmp_path):
-    checkpoint = train(dataset_root, tmp_path, 1)
-    with pytest.raises(ValueError, match="other model settings"):
-        train(dataset_root, tmp_path, name="b", init=checkpoint, model_settings={"width": 64})
-    write_utterance(dataset_root, "LJ999", ["AA1", "B"] * 20, [3] * 40)
-    with pytest.raises(ValueError, match="max_phonemes = 40"):
-        train(dataset_root, tmp_path, name="b", init=checkpoint, model_settings={})
+    assert len(log.Scalars("spectrogram/iterations_per_second")) == 6
 
 
 # -------- Interruption -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stage, epoch", [("spectrogram", 1), ("pitch", 1), ("duration", 1)])
+@pytest.mark.parametrize("stage, epoch", [("spectrogram", 1), ("duration", 0), ("duration", 1)])
 def test_a_resumed_run_equals_an_uninterrupted_one(dataset_root, tmp_path, monkeypatch, stage, epoch):
     uninterrupted = train(dataset_root, tmp_path, name="whole")
-    train_epoch = training.train_epoch
+    train_epoch = tts.train_epoch
 
-    def interrupt(name, state, *others):
-        if (name, state.epoch) == (stage, epoch):
+    def interrupt(current, state, *others):
+        if (current.name, state.epoch) == (stage, epoch):
             raise KeyboardInterrupt
-        return train_epoch(name, state, *others)
+        train_epoch(current, state, *others)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "train_epoch", interrupt)
+        patch.setattr(tts, "train_epoch", interrupt)
         with pytest.raises(KeyboardInterrupt):
             train(dataset_root, tmp_path, name="cut")
     assert not (tmp_path / "cut.pth").exists() and (tmp_path / "cut" / "training_state.pth").exists()
@@ -191,7 +151,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(dataset_root, tmp_path, monke
 
 def test_an_unfinished_run_of_other_settings_is_not_resumed(dataset_root, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(tts, "train_durations", lambda *_: exec("raise KeyboardInterrupt"))
+        patch.setattr(tts, "evaluate_durations", lambda *_: exec("raise KeyboardInterrupt"))
         with pytest.raises(KeyboardInterrupt):
             train(dataset_root, tmp_path)
     with pytest.raises(ValueError, match="other settings.*resume=False"):
@@ -202,18 +162,18 @@ def test_an_unfinished_run_of_other_settings_is_not_resumed(dataset_root, tmp_pa
     assert train(dataset_root, tmp_path, num_epochs=1, resume=False).exists()
 
 
-def test_a_failed_save_leaves_the_previous_file_whole(tmp_path, monkeypatch):
+def test_a_failed_save_leaves_the_previous_file_intact(tmp_path, monkeypatch):
     path = tmp_path / "state.pth"
-    training.save_atomically({"value": 1}, path)
+    weights.save({"value": 1}, path)
 
-    def fail_half_way(content, target):
-        target.write_bytes(b"half")
+    def fail_half_way(content, file):
+        file.write(b"half")
         raise OSError("disk full")
 
     monkeypatch.setattr(torch, "save", fail_half_way)
     with pytest.raises(OSError):
-        training.save_atomically({"value": 2}, path)
-    assert training.read_saved(path, "") == {"value": 1}
+        weights.save({"value": 2}, path)
+    assert weights.read(path, "") == {"value": 1}
 
 
 def test_the_published_checkpoint_is_copied_aside(dataset_root, tmp_path, monkeypatch):
@@ -223,18 +183,6 @@ def test_the_published_checkpoint_is_copied_aside(dataset_root, tmp_path, monkey
     train(dataset_root, tmp_path, 2)
     assert checkpoint.read_bytes() != content
     assert (tmp_path / "a-shipped.pth").read_bytes() == content
-
-
-def test_durations_learn_from_more_alignments_than_spectrograms(dataset_root, tmp_path, capsys):
-    more = write_dataset(tmp_path / "more", 20)
-    for path in more.glob("*.npy"):
-        path.unlink()
-    write_utterance(more, "LJ998", ["AA1", "ZH"], [3, 3])
-    write_utterance(more, "LJ999", ["AA1", "B"] * 20, [3] * 40)
-    train(dataset_root, tmp_path, 1, durations_root=more)
-    output = capsys.readouterr().out
-    assert "19 utterances in" in output, "22 less the one held out, one of an unknown phoneme, and one that is too long"
-    assert "2 utterances left out: too long" in output
 
 
 # -------- Bad input --------------------------------------------------------------------------------------------------
@@ -257,7 +205,11 @@ def test_bad_checkpoints_are_named_and_no_code_is_run(dataset_root, tmp_path):
     with_nan = {**content, "weights": {key: value * torch.nan for key, value in content["weights"].items()}}
     other_size = {**content, "config": {**content["config"], "width": 64}}
     unknown_field = {**content, "config": {**content["config"], "colour": "red"}}
-    for bad in (foreign, with_nan, other_size, unknown_field, [1, 2], {"config": None}, {"w": Hostile(marker)}):
+    unknown_weight = {**content, "weights": {**content["weights"], "encoder.extra": torch.zeros(1)}}
+    other_extension = {**content, "extension": {**content["extension"], "name": "os"}}
+    unknown_setting = {**content, "extension": {**content["extension"], "settings": {"colour": "red"}}}
+    bad_files = foreign, with_nan, other_size, unknown_field, unknown_weight, other_extension, unknown_setting
+    for bad in (*bad_files, [1, 2], {"config": None}, {"w": Hostile(marker)}):
         torch.save(bad, path)
         with pytest.raises(ValueError, match="bad.pth"):
             tts.load_checkpoint(path)
@@ -272,3 +224,43 @@ def test_loss_that_is_not_finite_stops_the_training(dataset_root, tmp_path, monk
     monkeypatch.setattr(tts, "spectrogram_loss", lambda prediction, batch: {"loss": prediction.mels.mean() * torch.nan})
     with pytest.raises(RuntimeError, match="nan at step 1"):
         train(dataset_root, tmp_path)
+
+
+# -------- A step -----------------------------------------------------------------------------------------------------
+
+
+def test_the_average_is_the_moving_average_of_weights_and_statistics():
+    model, batch = new_model(with_prosody=False), random_batch()
+    state = TrainingState(model, [model.encoder, model.decoder, model.upsampling], 20, replace(QUICK, ema_decay=0.5))
+    model.encoder.train()
+    expected = None
+    for step in range(4):
+        state.train(batch, lambda model, batch: tts.spectrogram_loss(model(batch), batch))
+        new = {name: value.clone() for name, value in model.state_dict().items() if value.is_floating_point()}
+        decay = min(0.5, (1 + step) / (10 + step))
+        expected = new if expected is None else {k: decay * expected[k] + (1 - decay) * new[k] for k in new}
+    averaged = state.average.module.state_dict()
+    for name, value in expected.items():
+        torch.testing.assert_close(averaged[name], value, msg=name)
+    assert not torch.equal(averaged["encoder.blocks.blocks.0.attention_norm.running_mean"], torch.zeros(CONFIG.width))
+
+
+def test_a_step_is_that_of_the_library():
+    """Against AdamW with clipping and the schedule written out."""
+    torch.manual_seed(0)
+    layer, twin = nn.Linear(3, 1), nn.Linear(3, 1)
+    twin.load_state_dict(layer.state_dict())
+    config = replace(QUICK, learning_rate=0.1, warmup_steps=2, max_gradient_norm=0.5, weight_decay=0.1)
+    state, x = TrainingState(layer, [layer], 10, config), torch.randn(5, 3)
+    optimizer = torch.optim.AdamW(twin.parameters(), lr=0.1, betas=(0.9, 0.98), weight_decay=0.1)
+    for step in range(6):
+        losses = state.train(x, lambda layer, x: {"loss": layer(x).square().mean()})
+        optimizer.param_groups[0]["lr"] = 0.1 * tts.learning_rate_factor(step, 10, config)
+        optimizer.zero_grad()
+        twin(x).square().mean().backward()
+        norm = nn.utils.clip_grad_norm_(twin.parameters(), 0.5)
+        optimizer.step()
+        assert float(losses["gradient_norm"]) == pytest.approx(float(norm), rel=1e-4)
+        assert losses["learning_rate"] == pytest.approx(optimizer.param_groups[0]["lr"])
+    torch.testing.assert_close(layer.weight, twin.weight)
+    assert math.isfinite(float(losses["loss"]))

@@ -5,17 +5,16 @@ import torch
 import torch.nn.functional as F
 
 import lj_speech
-import prepare_data
-import train_vocoder
-import vocoder
-from lj_speech import SAMPLING_RATE, STFT_HOP_LENGTH
+from recipe import train_vocoder
+from vocoder import network
+from vocoder.spectrogram import FFT_SIZE, N_FREQUENCIES, SAMPLING_RATE, STFT_HOP_LENGTH, mel_spectrogram
 
-TINY = vocoder.Config(width=16, n_blocks=2)
+TINY = network.Config(width=16, n_blocks=2)
 
 
-def tiny_vocoder(seed: int = 0) -> vocoder.Vocoder:
+def tiny_vocoder(seed: int = 0) -> network.Vocoder:
     torch.manual_seed(seed)
-    model = vocoder.Vocoder(TINY)
+    model = network.Vocoder(TINY)
     train_vocoder.set_prior(model)
     torch.nn.init.normal_(model.short_gains.output.weight, std=0.3)
     return model.eval()
@@ -26,7 +25,7 @@ def smooth_spectrograms(n_frames: int, batch: int = 1, seed: int = 1) -> torch.T
     return F.avg_pool1d(torch.randn(batch, 80, n_frames + 8) * 4, 9, 1) - 5
 
 
-def write_weights(path, model: vocoder.Vocoder):
+def write_weights(path, model: network.Vocoder):
     config = {"width": TINY.width, "n_blocks": TINY.n_blocks}
     weights = {name: tensor.half() for name, tensor in model.state_dict().items()}
     torch.save({"config": config, "weights": weights, "training": {}}, path)
@@ -40,13 +39,13 @@ def test_pulses_are_the_sum_of_cosines():
     phase = torch.linspace(0, 3, 500, dtype=torch.float64)[None]
     cycles = torch.full_like(phase, 900 / SAMPLING_RATE)  # eleven harmonics below 10 kHz
     naive = sum(torch.cos(2 * math.pi * k * phase) for k in range(1, 12))
-    torch.testing.assert_close(vocoder.pulses(phase, cycles).double(), naive, atol=1e-4, rtol=0)
+    torch.testing.assert_close(network.pulses(phase, cycles).double(), naive, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("place", [0.0, 1.0, 7.0])
 def test_the_top_of_a_pulse_is_finite(place):
     phase, cycles = torch.tensor([[place]], dtype=torch.float64), torch.tensor([[0.01]], dtype=torch.float64)
-    assert vocoder.pulses(phase, cycles).item() == pytest.approx(45)  # 45 harmonics of 220.5 Hz
+    assert network.pulses(phase, cycles).item() == pytest.approx(45)  # 45 harmonics of 220.5 Hz
 
 
 def naive_phase(pitch: list[float], sample: int) -> float:
@@ -71,7 +70,7 @@ def test_a_steady_pitch_has_its_harmonics():
     model = tiny_vocoder()
     pitch = torch.full((1, 40), 220.0)
     spectra, _ = model.pulse_frames(pitch, torch.zeros(1, dtype=torch.float64))
-    audio = vocoder.overlap_add(spectra * 256, model.window)[0, 1024:-1024]
+    audio = network.overlap_add(spectra * 256, model.window)[0, 1024:-1024]
     spectrum = torch.fft.rfft(audio * torch.hann_window(len(audio))).abs() / (len(audio) / 4)  # a cosine of 1 has 1
     resolution = SAMPLING_RATE / len(audio)
     peaks = [float(spectrum[round(f / resolution) - 2 : round(f / resolution) + 3].max()) for f in (220, 440, 2200)]
@@ -94,25 +93,25 @@ def test_noise_is_white_and_even():
 def test_overlap_add_inverts_the_spectra():
     torch.manual_seed(0)
     model, audio = tiny_vocoder(), torch.randn(2, 256 * 9 + 1024)
-    rebuilt = vocoder.overlap_add(vocoder.spectra(audio, model.window), model.window)
+    rebuilt = network.overlap_add(network.spectra(audio, model.window), model.window)
     torch.testing.assert_close(rebuilt[:, 64:-64], audio[:, 64:-64], atol=1e-4, rtol=1e-4)
 
 
 def test_fold_is_a_double_loop():
     torch.manual_seed(0)
-    windows = torch.randn(2, 5, vocoder.FFT_SIZE)
-    naive = torch.zeros(2, 4 * STFT_HOP_LENGTH + vocoder.FFT_SIZE)
+    windows = torch.randn(2, 5, FFT_SIZE)
+    naive = torch.zeros(2, 4 * STFT_HOP_LENGTH + FFT_SIZE)
     for row in range(2):
         for t in range(5):
-            naive[row, t * STFT_HOP_LENGTH : t * STFT_HOP_LENGTH + vocoder.FFT_SIZE] += windows[row, t]
-    torch.testing.assert_close(vocoder.fold(windows), naive)
+            naive[row, t * STFT_HOP_LENGTH : t * STFT_HOP_LENGTH + FFT_SIZE] += windows[row, t]
+    torch.testing.assert_close(network.fold(windows), naive)
 
 
-def random_sources(n_frames: int) -> tuple[vocoder.Filters, torch.Tensor, torch.Tensor]:
+def random_sources(n_frames: int) -> tuple[network.Filters, torch.Tensor, torch.Tensor]:
     torch.manual_seed(0)
-    shape = 1, n_frames, vocoder.N_FREQUENCIES
-    details = torch.randn(1, n_frames, vocoder.SHORT_PER_FRAME * TINY.short_width)
-    filters = vocoder.Filters(
+    shape = 1, n_frames, N_FREQUENCIES
+    details = torch.randn(1, n_frames, network.SHORT_PER_FRAME * TINY.short_width)
+    filters = network.Filters(
         torch.zeros(1, n_frames, 1), torch.randn(shape, dtype=torch.complex64), torch.rand(shape), details
     )
     pulse_spectra, noise_spectra = (torch.randn(shape, dtype=torch.complex64) for _ in range(2))
@@ -122,10 +121,10 @@ def random_sources(n_frames: int) -> tuple[vocoder.Filters, torch.Tensor, torch.
 def test_gains_of_one_change_nothing():
     model, (filters, pulse_spectra, noise_spectra) = tiny_vocoder(), random_sources(9)
     torch.nn.init.zeros_(model.short_gains.output.weight)
-    plain = vocoder.overlap_add(filters.voice * pulse_spectra + filters.noise * noise_spectra, model.window)
+    plain = network.overlap_add(filters.voice * pulse_spectra + filters.noise * noise_spectra, model.window)
     rendered = model.render(filters, pulse_spectra, noise_spectra)
     assert rendered.shape == plain.shape
-    begin = vocoder.MARGIN * STFT_HOP_LENGTH
+    begin = network.MARGIN * STFT_HOP_LENGTH
     inside = slice(begin, begin + 9 * STFT_HOP_LENGTH)  # what is heard
     torch.testing.assert_close(rendered[:, inside], plain[:, inside], atol=1e-4 * plain.abs().max().item(), rtol=1e-3)
 
@@ -138,7 +137,7 @@ def test_short_windows_lie_where_they_should(window):
     model.short_gains.forward = lambda details, voice: (gains, gains)
     before = model.render(*sources)
     gains[:, window] = 0
-    changed = (model.render(*sources) != before)[0].nonzero()[:, 0] - vocoder.MARGIN * STFT_HOP_LENGTH
+    changed = (model.render(*sources) != before)[0].nonzero()[:, 0] - network.MARGIN * STFT_HOP_LENGTH
     middle = 64 * window + 32
     assert middle - 128 <= changed.min() < middle - 64 and middle + 64 < changed.max() < middle + 128
 
@@ -149,8 +148,8 @@ def test_short_windows_hear_as_far_as_they_say():
     sources[0].details[:, 20] += 1
     sources[0].voice[:, 20] *= 2
     changed = (model.render(*sources) - before)[0].abs()
-    frames = (changed > 1e-6 * changed.max()).nonzero()[:, 0] / STFT_HOP_LENGTH - vocoder.MARGIN - 20
-    reach = TINY.short_context + vocoder.MARGIN  # a frame sounds MARGIN frames further
+    frames = (changed > 1e-6 * changed.max()).nonzero()[:, 0] / STFT_HOP_LENGTH - network.MARGIN - 20
+    reach = TINY.short_context + network.MARGIN  # a frame sounds MARGIN frames further
     assert -reach <= frames.min() < -3 and 3 < frames.max() <= reach
 
 
@@ -187,37 +186,37 @@ def test_the_pitch_is_that_of_the_spectrogram_where_it_is_sure():
 
 def error_of_bands(audio: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
     """(80,), by the spectrogram of the data's preparation."""
-    margin = vocoder.MARGIN * STFT_HOP_LENGTH
-    heard = prepare_data.mel_spectrogram(audio[0, margin:-margin])[:, : asked.shape[2]]
+    margin = network.MARGIN * STFT_HOP_LENGTH
+    heard = torch.from_numpy(mel_spectrogram(audio[0, margin:-margin].numpy()))[:, : asked.shape[2]]
     return (heard - asked[0]).abs().mean(1)
 
 
 def test_corrected_audio_has_the_bands_that_were_asked_for():
     torch.manual_seed(0)
     model, asked = tiny_vocoder(), smooth_spectrograms(100).clamp(-8, 0)
-    rough = torch.randn(1, 99 * STFT_HOP_LENGTH + vocoder.FFT_SIZE) * 0.05
-    none, half, all_ = (error_of_bands(model.correct(rough, asked, trust), asked) for trust in (0.0, 0.5, 1.0))
+    rough = torch.randn(1, 99 * STFT_HOP_LENGTH + FFT_SIZE) * 0.05
+    none, half, all_ = (error_of_bands(model.correct(rough, asked, how_far), asked) for how_far in (0.0, 0.5, 1.0))
     assert all_.mean() < 0.5 * none.mean() and all_.mean() < half.mean() < none.mean()
 
 
-def test_without_trust_nothing_is_corrected():
+def test_without_band_correction_nothing_is_corrected():
     torch.manual_seed(0)
-    model, rough = tiny_vocoder(), torch.randn(2, 9 * STFT_HOP_LENGTH + vocoder.FFT_SIZE)
-    untouched = model.correct(rough, smooth_spectrograms(10, batch=2), trust=0.0)
+    model, rough = tiny_vocoder(), torch.randn(2, 9 * STFT_HOP_LENGTH + FFT_SIZE)
+    untouched = model.correct(rough, smooth_spectrograms(10, batch=2), band_correction=0.0)
     torch.testing.assert_close(untouched[:, 64:-64], rough[:, 64:-64], atol=1e-4, rtol=1e-4)
 
 
 # -------- The whole --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("trust", [0.0, 1.0])
+@pytest.mark.parametrize("band_correction", [0.0, 1.0])
 @pytest.mark.parametrize("chunk", [1, 2, 7, 32, 1000])
-def test_streamed_is_whole(chunk, trust):
+def test_streamed_is_whole(chunk, band_correction):
     model, spectrograms = tiny_vocoder(), smooth_spectrograms(90, batch=2)
-    pieces = list(model.stream(spectrograms, chunk, trust))
+    pieces = list(model.stream(spectrograms, chunk, band_correction))
     lengths = [piece.shape[1] // 256 for piece in pieces]
     assert lengths[:-1] == [chunk * 2**place for place in range(len(pieces) - 1)] and lengths[-1] > 0
-    whole = model(spectrograms, trust)
+    whole = model(spectrograms, band_correction)
     assert whole.shape == (2, 256 * 90)
     torch.testing.assert_close(torch.cat(pieces, 1), whole, atol=1e-3 * whole.abs().max().item(), rtol=0)
 
@@ -282,7 +281,7 @@ def test_the_network_sees_as_far_as_it_says():
 
 def test_weights_come_back(tmp_path):
     model = tiny_vocoder()
-    loaded = vocoder.load(write_weights(tmp_path / "vocoder.pth", model))
+    loaded = network.load(write_weights(tmp_path / "vocoder.pth", model))
     spectrograms = smooth_spectrograms(20)
     assert not loaded.training and not any(parameter.requires_grad for parameter in loaded.parameters())
     with torch.no_grad():
@@ -292,14 +291,14 @@ def test_weights_come_back(tmp_path):
 
 
 def test_missing_and_broken_weights_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no vocoder weights"):
-        vocoder.load(tmp_path / "none.pth")
+    with pytest.raises(FileNotFoundError, match="there is no vocoder at"):
+        network.load(tmp_path / "none.pth")
     (tmp_path / "broken.pth").write_bytes(b"no")
-    with pytest.raises(ValueError, match="no whole file"):
-        vocoder.load(tmp_path / "broken.pth")
+    with pytest.raises(ValueError, match="no intact file"):
+        network.load(tmp_path / "broken.pth")
     torch.save({"config": {"width": 16, "n_blocks": 2}, "weights": {}}, tmp_path / "empty.pth")
     with pytest.raises(ValueError, match="no vocoder"):
-        vocoder.load(tmp_path / "empty.pth")
+        network.load(tmp_path / "empty.pth")
 
 
 def test_it_is_a_choice_of_lj_speech(tmp_path):
@@ -314,8 +313,8 @@ def test_it_is_a_choice_of_lj_speech(tmp_path):
         speak(torch.full((80, 5), math.nan))
     with pytest.raises(ValueError, match="NaN"):
         list(speak.stream(torch.full((80, 5), math.nan)))
-    with pytest.raises(ValueError, match="trust is 2"):
-        lj_speech.Vocoder("harmonic", path, device="cpu", trust=2)(spectrograms)
+    with pytest.raises(ValueError, match="band_correction is 2"):
+        lj_speech.Vocoder("harmonic", path, device="cpu", band_correction=2)(spectrograms)
     with pytest.raises(ValueError, match="chunk"):
         list(speak.stream(spectrograms[0], 0))
 
@@ -324,9 +323,9 @@ def test_it_is_a_choice_of_lj_speech(tmp_path):
 
 
 def test_noise_is_quietened_where_there_is_voice_only():
-    power = torch.tensor([0.0, 1.0])[None, :, None].expand(1, 2, vocoder.N_FREQUENCIES)  # unvoiced, voiced
-    noise = torch.full((1, 2, vocoder.N_FREQUENCIES), 0.01)
-    filters = vocoder.Filters(torch.zeros(1, 2, 1), power.to(torch.complex64), noise, torch.zeros(1, 2, 1))
-    quiet = vocoder.quieten(filters).noise
+    power = torch.tensor([0.0, 1.0])[None, :, None].expand(1, 2, N_FREQUENCIES)  # unvoiced, voiced
+    noise = torch.full((1, 2, N_FREQUENCIES), 0.01)
+    filters = network.Filters(torch.zeros(1, 2, 1), power.to(torch.complex64), noise, torch.zeros(1, 2, 1))
+    quiet = network.quieten(filters).noise
     torch.testing.assert_close(quiet[0, 0], noise[0, 0])
-    assert quiet[0, 1, 0].item() == pytest.approx(0.01 * vocoder.NOISE_IN_VOICE, rel=1e-3)
+    assert quiet[0, 1, 0].item() == pytest.approx(0.01 * network.NOISE_IN_VOICE, rel=1e-3)

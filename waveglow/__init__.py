@@ -7,7 +7,7 @@
 88 M parameters: meant for a GPU, and far slower than real time on a CPU.
 """
 
-from .checkpoint import load
-from .model import Config, Denoiser, Latent, WaveGlow
+from waveglow.checkpoint import load
+from waveglow.model import Config, Denoiser, Latent, WaveGlow
 
 __all__ = ["Config", "Denoiser", "Latent", "WaveGlow", "load"]

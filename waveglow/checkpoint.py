@@ -19,9 +19,8 @@ from typing import Any, BinaryIO, NamedTuple
 import torch
 from torch import Tensor
 
-from hifigan import fold_weight_norm
-
-from .model import Config, WaveGlow
+from vocoder.hifigan import fold_weight_norm
+from waveglow.model import Config, WaveGlow
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a file from before PyTorch 1.6
 MODULES = (
@@ -36,9 +35,7 @@ DTYPES = {
 }  # the integers are an optimizer's, which is passed over
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Unpickling to inert values
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Unpickling to inert values ----------------------------------------------------------------------------------
 
 class StoredTensor(NamedTuple):
     """Where a tensor's numbers lie: `storage` is a key of the file's storages; offset and strides count elements."""
@@ -85,9 +82,7 @@ class Reader(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it refers to {pid!r:.80}")
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The two file formats
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- The two file formats ----------------------------------------------------------------------------------------
 
 def _storage(data: bytes, dtype: torch.dtype, n_elements: int) -> Tensor:
     if len(data) != n_elements * dtype.itemsize:
@@ -121,9 +116,7 @@ def _read_legacy(path: Path) -> tuple[Any, dict[str, Tensor]]:
         return content, storages
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# From the file's modules to ours
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- From the file's modules to ours -----------------------------------------------------------------------------
 
 def _parameters(module: SimpleNamespace, prefix: str = "") -> dict[str, StoredTensor]:
     """The stored parameters under their dotted names."""

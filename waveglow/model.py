@@ -11,9 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Configuration
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Configuration -----------------------------------------------------------------------------------------------
 
 @dataclass(frozen=True)
 class Config:
@@ -37,9 +35,7 @@ class Config:
             raise ValueError(f"hop length {self.hop_length} is not a multiple of the group of {self.n_group} samples")
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# One flow: invertible 1x1 convolution, then affine coupling
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- One flow: invertible 1x1 convolution, then affine coupling --------------------------------------------------
 
 class InvertibleConv(nn.Module):
     """Mixes the channels by a square matrix (section 2.2), (B, c, W) -> (B, c, W)."""
@@ -92,9 +88,7 @@ class WaveNet(nn.Module):
         return log_s, b
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The model
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- The model ---------------------------------------------------------------------------------------------------
 
 class Latent(NamedTuple):
     """What audio becomes: with `noise` ~ N(0, 1), log p(audio) = log p(noise) + `log_determinant`."""
@@ -174,9 +168,7 @@ class WaveGlow(nn.Module):
         return self.inverse(spectrogram.to(weight), noise)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Denoiser
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Denoiser ----------------------------------------------------------------------------------------------------
 
 class Denoiser(nn.Module):
     """Subtracts the model's own hum: the magnitudes of what it says to an all-zero spectrogram without noise."""

@@ -11,15 +11,14 @@ import os
 import pathlib
 import shutil
 import tempfile
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
-import lj_speech
 import part2_solution
-from cues import match_cues
 from lj_speech import FRAME_MILLISECONDS
-from training import checksum
+from vocoder.weights import checksum
 
 DATASET_DRIVE_ID = "12jELyw8AZTyahMFibXd3yiPAnqnFf9eS"  # LJ-Speech-aligned, as published for the course
 
@@ -50,16 +49,16 @@ STAND_IN_SENTENCES = (
 def get_course_dataset(
     root: str | pathlib.Path = "LJ-Speech-aligned", drive_id: str = DATASET_DRIVE_ID
 ) -> pathlib.Path:
-    """The folder to train on: `root` if it exists, else the course's archive, else a stand-in (with a message)."""
+    """The folder to train on: `root` if it exists, else the course's archive, else a stand-in (with a warning)."""
     root = pathlib.Path(root)
     if root.is_dir():
         return root
     try:
         return download_dataset(root, drive_id)
     except Exception as error:  # no network, no quota, no such file: gdown has many ways to fail
-        print(f"The course's dataset cannot be had here ({type(error).__name__}).")
+        warnings.warn(f"the course's dataset cannot be had here ({type(error).__name__})")
     stand_in = root.with_name(root.name + "-stand-in")
-    print(f"Training goes on with {len(STAND_IN_SENTENCES)} sentences that the shipped voice speaks: {stand_in}")
+    warnings.warn(f"the dataset is {len(STAND_IN_SENTENCES)} sentences that the shipped voice speaks: {stand_in}")
     return stand_in if stand_in.is_dir() else speak_dataset(stand_in, find_checkpoint())
 
 
@@ -87,8 +86,7 @@ def speak_dataset(
         unfinished = pathlib.Path(folder, root.name)
         unfinished.mkdir()
         for index, text in enumerate(sentences):
-            codes = lj_speech.text_to_phonemes(text)
-            for part, speech in enumerate(synthesizer.predict(codes, cues=match_cues(text, codes))):
+            for part, speech in enumerate(synthesizer.predict_text(text)):
                 write_utterance(unfinished, f"S{index:03d}-{part}", text, speech)
         os.replace(unfinished, root)
     return root
@@ -106,14 +104,16 @@ def write_utterance(folder: pathlib.Path, name: str, text: str, speech: part2_so
 
 
 def find_checkpoint(folder: str | pathlib.Path = ".") -> pathlib.Path:
-    """The checkpoint that has the committed checksum: TTS.pth, its copy from before a training, or a download.
+    """The checkpoint that has the committed checksum: TTS.pth, its copy from before a training, that beside
+    `part2_solution`, or a download.
 
     Raises FileNotFoundError where there is none.
     """
     md5, link = part2_solution.get_checkpoint_metadata()
     path = pathlib.Path(folder, part2_solution.CHECKPOINT_PATH)
     shipped = path.with_name(f"{path.stem}-shipped{path.suffix}")
-    for candidate in (path, shipped):
+    beside = pathlib.Path(part2_solution.__file__).with_name(path.name)
+    for candidate in (path, shipped, beside):
         if candidate.is_file() and checksum(candidate) == md5:
             return candidate
     if link:

@@ -1,8 +1,7 @@
 """Training of the vocoder: recordings, and what the acoustic model makes of them.
 
-    python train_vocoder.py predict TTS.pth LJ-Speech-aligned --out predicted    # spectrograms as the voice makes them
-    python train_vocoder.py imitate TTS.pth LJ-durations --out imitated          # HiFi-GAN speaks those of other texts
-    python train_vocoder.py train CLIPS --predicted predicted --out vocoder.pth --steps 20000
+    python -m recipe predict TTS.pth LJ-Speech-aligned --out predicted    # spectrograms as the voice makes them
+    python -m recipe train-vocoder CLIPS --predicted predicted --out vocoder.pth --steps 20000
 
 Each step takes crops of recordings with their spectrogram, real or predicted with the recording's durations, and
 compares what the vocoder makes of it with the recording. The pulses have to fall where they fall in the recording, so
@@ -16,7 +15,6 @@ voice (arXiv 2008.01160); phase of the voice's filter; pitch class; on request t
 
 from __future__ import annotations
 
-import argparse
 import functools
 import pathlib
 from collections.abc import Iterator, Sequence
@@ -24,31 +22,37 @@ from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
-import soundfile
 import torch
 import torch.nn.functional as F
 import torchaudio
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-import adversarial
-import lj_speech
-import part2_solution as tts
-import prepare_data
-import vocoder
-from batching import Vocabulary, collate, denormalise, length_mask
-from lj_speech import FRAME_MILLISECONDS, MEL_SCALE_BINS, SAMPLING_RATE, STFT_HOP_LENGTH
-from pitch import WithPitch
-from training import Run, Stage, StepConfig, checksum, read_saved, save_model
+from part2_solution import Run, StepConfig, TrainingState, masked_mean
+from recipe import command_line, prepare
+from recipe.discriminator import Discriminator, Judgement, discriminator_loss, generator_losses, mean
+from vocoder import network, weights
+from vocoder.network import MARGIN
+from vocoder.spectrogram import (
+    FFT_SIZE,
+    FRAME_MILLISECONDS,
+    N_FREQUENCIES,
+    SAMPLING_RATE,
+    STFT_HOP_LENGTH,
+    mel_bands,
+    mel_spectrogram,
+)
 
+CONFIG = StepConfig(batch_size=16, warmup_steps=500)  # the defaults here
 CROP_FRAMES = 64
 RESOLUTIONS = {256: 24, 512: 40, 1024: 80, 2048: 128}  # samples of the window: mel bands
 JUDGED_RESOLUTIONS = (256, 1024)
-MEL_WEIGHT, STFT_WEIGHT, PHASE_WEIGHT, PITCH_WEIGHT = 1.0, 0.5, 0.5, 0.1
+LOSS_WEIGHTS = {"mel": 1.0, "stft": 0.5, "phase": 0.5, "pitch": 0.1}
 ADVERSARIAL_WEIGHT, FEATURE_WEIGHT = 0.1, 0.3
 FLOOR = 1e-4  # of amplitudes, whose logarithms are compared
 HIGHEST_PITCH = 500.0  # Hz
 SAVE_EVERY = 200  # steps
+LOG_EVERY = 25
 
 
 # -------- Recordings -------------------------------------------------------------------------------------------------
@@ -74,7 +78,7 @@ def track_pitch(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         import pyworld
     except ImportError as error:
         raise ModuleNotFoundError(f"training needs pyworld ({error}): pip install -r requirements-eval.txt") from error
-    limits = {"f0_floor": vocoder.Config.lowest_pitch, "f0_ceil": HIGHEST_PITCH, "frame_period": FRAME_MILLISECONDS}
+    limits = {"f0_floor": network.Config.lowest_pitch, "f0_ceil": HIGHEST_PITCH, "frame_period": FRAME_MILLISECONDS}
     samples = audio.astype(np.float64)
     rough, times = pyworld.dio(samples, SAMPLING_RATE, **limits)
     pitch = pyworld.stonemask(samples, rough, times, SAMPLING_RATE)
@@ -90,7 +94,7 @@ def fundamental_phase(audio: np.ndarray, pitch: np.ndarray, voiced: np.ndarray) 
     places, frames = np.arange(len(audio)), np.arange(len(pitch)) * STFT_HOP_LENGTH
     running = np.cumsum(np.interp(places, frames, pitch) / SAMPLING_RATE)
     turned = torch.as_tensor(audio * np.exp(-2j * np.pi * running))
-    window = torch.hann_window(vocoder.FFT_SIZE, dtype=torch.float64)
+    window = torch.hann_window(FFT_SIZE, dtype=torch.float64)
     real, imaginary = (torchaudio.functional.fftconvolve(part, window, "same") for part in (turned.real, turned.imag))
     with_voice = np.interp(places, frames, voiced) > 0.5
     if not with_voice.any():
@@ -101,10 +105,10 @@ def fundamental_phase(audio: np.ndarray, pitch: np.ndarray, voiced: np.ndarray) 
 
 def analyse(path: pathlib.Path, predicted: Sequence[pathlib.Path]) -> Recording | None:
     """One recording; None where it is shorter than a crop. ValueError where a predicted spectrogram is not its own."""
-    audio = prepare_data.read_audio(path).numpy()
-    real = prepare_data.mel_spectrogram(torch.as_tensor(audio)).numpy()
+    audio = prepare.read_audio(path)
+    real = mel_spectrogram(audio)
     n_frames = real.shape[1]
-    if n_frames < CROP_FRAMES + 2 * vocoder.MARGIN + 1:
+    if n_frames < CROP_FRAMES + 2 * MARGIN + 1:
         return None
     pitch, voiced = (part[:n_frames] for part in track_pitch(audio))
     phase = fundamental_phase(audio, pitch, voiced)
@@ -125,18 +129,12 @@ def analyse_all(paths: Sequence[pathlib.Path], predicted: Sequence[pathlib.Path]
 
 
 def read_recordings(
-    root: pathlib.Path, predicted: Sequence[pathlib.Path], imitated: Sequence[pathlib.Path] = ()
+    root: pathlib.Path, predicted: Sequence[pathlib.Path]
 ) -> tuple[list[Recording], list[Recording]]:
-    """(training, held out): by name, as `lj_speech.get_dataset` divides; what is imitated is for training.
-
-    FileNotFoundError where there are too few.
-    """
-    files = sorted(prepare_data.find_audio(root).values(), key=lambda path: path.stem)
+    """(training, held out): by name, as `lj_speech.get_dataset` divides. FileNotFoundError where there are too few."""
+    files = sorted(prepare.find_audio(root).values(), key=lambda path: path.stem)
     found, n_val = analyse_all(files, predicted), max(1, min(100, len(files) // 20))
-    more = []
-    for folder in imitated:
-        more += analyse_all(list(prepare_data.find_audio(folder).values()), [folder])
-    training, held_out = ([item for item in part if item is not None] for part in (found[n_val:] + more, found[:n_val]))
+    training, held_out = ([item for item in part if item is not None] for part in (found[n_val:], found[:n_val]))
     if not training or not held_out:
         raise FileNotFoundError(f"{root} holds {len(files)} recordings, of which too few are over a second long")
     return training, held_out
@@ -159,13 +157,13 @@ class Crops(NamedTuple):
 
 def random_crop(recording: Recording, rng: np.random.Generator) -> tuple:
     n_frames = recording.pitch.shape[0]
-    first = rng.integers(vocoder.MARGIN, n_frames - CROP_FRAMES - vocoder.MARGIN)
+    first = rng.integers(MARGIN, n_frames - CROP_FRAMES - MARGIN)
     frames = slice(first, first + CROP_FRAMES)
-    begin = (first - vocoder.MARGIN) * STFT_HOP_LENGTH
-    samples = slice(begin, begin + (CROP_FRAMES + 2 * vocoder.MARGIN - 1) * STFT_HOP_LENGTH)
+    begin = (first - MARGIN) * STFT_HOP_LENGTH
+    samples = slice(begin, begin + (CROP_FRAMES + 2 * MARGIN - 1) * STFT_HOP_LENGTH)
     choice = int(rng.integers(len(recording.spectrograms)))
     spectrogram = recording.spectrograms[choice][:, frames]
-    around = recording.pitch[first - vocoder.MARGIN : first + CROP_FRAMES + vocoder.MARGIN]
+    around = recording.pitch[first - MARGIN : first + CROP_FRAMES + MARGIN]
     places = np.arange(samples.stop - samples.start) / STFT_HOP_LENGTH
     cycles = np.interp(places, np.arange(len(around)), around) / SAMPLING_RATE
     audio, phase = recording.audio[samples] / 32767, recording.phase[samples] / 65536
@@ -246,11 +244,11 @@ def phase_loss(voice: Tensor, pulse_spectra: Tensor, spectra: Tensor, voiced: Te
     return (weight * (1 - angle.cos())).sum() / weight.sum().clamp_min(1e-6)
 
 
-def pitch_loss(model: vocoder.Vocoder, logits: Tensor, crops: Crops) -> Tensor:
+def pitch_loss(model: network.Vocoder, logits: Tensor, crops: Crops) -> Tensor:
     """Cross-entropy of the voiced frames, the right class being blurred by 25 cents (arXiv 1802.06182 §2.1)."""
     cents = 1200 * (crops.pitch[..., None] / model.pitches).log2()
     target = (-0.5 * (cents / 25).square()).softmax(-1)
-    return tts.masked_mean(-(target * logits.log_softmax(-1)).sum(-1), crops.voiced)
+    return masked_mean(-(target * logits.log_softmax(-1)).sum(-1), crops.voiced)
 
 
 class Discriminators(nn.Module):
@@ -258,104 +256,85 @@ class Discriminators(nn.Module):
 
     def __init__(self, channels: tuple[int, ...] = (16, 32, 32, 32)):
         super().__init__()
-        self.judges = nn.ModuleList(adversarial.Discriminator(channels) for _ in JUDGED_RESOLUTIONS)
+        self.judges = nn.ModuleList(Discriminator(channels) for _ in JUDGED_RESOLUTIONS)
 
-    def forward(self, audio: Tensor) -> list[adversarial.Judgement]:
-        return [
-            judge((amplitudes(audio, n_samples) + FLOOR).log() / 3 + 2)
-            for judge, n_samples in zip(self.judges, JUDGED_RESOLUTIONS)
-        ]
+    def forward(self, audio: Tensor) -> list[Judgement]:
+        spectra = [(amplitudes(audio, n_samples) + FLOOR).log() / 3 + 2 for n_samples in JUDGED_RESOLUTIONS]
+        return [judgement for judge, spectrum in zip(self.judges, spectra) for judgement in judge(spectrum)]
 
 
-def discriminator_loss(discriminators: Discriminators, pair: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-    real, predicted = (discriminators(side) for side in pair)
-    losses = [(a.scores - 1).square().mean() + b.scores.square().mean() for a, b in zip(real, predicted)]
-    return {"loss": torch.stack(losses).mean()}
-
-
-def adversarial_losses(opponent: Stage, real: Tensor, predicted: Tensor) -> dict[str, Tensor]:
-    """Lets the discriminators take their step, then judges by them."""
-    judging = opponent.train((real, predicted.detach()), discriminator_loss)["loss"]
-    discriminators = opponent.model.requires_grad_(False)
-    with torch.no_grad():
-        genuine = discriminators(real)
-    fake = discriminators(predicted)
-    discriminators.requires_grad_(True)
-    passing = torch.stack([(judgement.scores - 1).square().mean() for judgement in fake]).mean()
-    pairs = [pair for a, b in zip(fake, genuine) for pair in zip(a.features, b.features)]
-    matching = torch.stack([F.l1_loss(a, b) for a, b in pairs]).mean()
-    return {"adversarial": passing, "feature_matching": matching, "discriminator": judging}
-
-
-def vocoder_loss(model: vocoder.Vocoder, crops: Crops, opponent: Stage | None) -> dict[str, Tensor]:
-    """All losses of one batch; without an opponent none is adversarial."""
+def predict(model: network.Vocoder, crops: Crops) -> tuple[dict[str, Tensor], list[Tensor]]:
+    """The losses without discriminators, and the audio for them: the real one, then the predicted one."""
     filters = model.predict_filters(crops.spectrograms)
     with torch.autocast(crops.audio.device.type, enabled=False):
-        pulse_spectra = vocoder.spectra(vocoder.pulses(crops.phase, crops.cycles), model.window) / (
-            vocoder.FFT_SIZE / 4
-        )
-        edge, trust = vocoder.FFT_SIZE // 2, crops.measured[:, None, None].float()
+        pulses = network.spectra(network.pulses(crops.phase, crops.cycles), model.window) / (FFT_SIZE / 4)
+        edge, band_correction = FFT_SIZE // 2, crops.measured[:, None, None].float()
         attempts = []
         for _ in range(2):
-            noise_spectra = vocoder.even(vocoder.spectra(torch.randn_like(crops.audio), model.window))
-            rough = model.render(filters, pulse_spectra, noise_spectra)
-            attempts.append(model.correct(rough, crops.spectrograms, trust)[:, edge:-edge])
+            noise = network.even(network.spectra(torch.randn_like(crops.audio), model.window))
+            rough = model.render(filters, pulses, noise)
+            attempts.append(model.correct(rough, crops.spectrograms, band_correction)[:, edge:-edge])
         real = crops.audio[:, edge:-edge]
         losses = energy_distances(attempts, real, ~crops.voiced)
-        recorded = vocoder.spectra(crops.audio, model.window)
-        losses["phase"] = phase_loss(filters.voice, pulse_spectra, recorded, crops.voiced)
+        recorded = network.spectra(crops.audio, model.window)
+        losses["phase"] = phase_loss(filters.voice, pulses, recorded, crops.voiced)
         losses["pitch"] = pitch_loss(model, filters.pitch_logits, crops)
-    loss = MEL_WEIGHT * losses["mel"] + STFT_WEIGHT * losses["stft"]
-    loss = loss + PHASE_WEIGHT * losses["phase"] + PITCH_WEIGHT * losses["pitch"]
-    if opponent is not None:
-        losses |= adversarial_losses(opponent, real, attempts[0])
-        loss = loss + ADVERSARIAL_WEIGHT * losses["adversarial"] + FEATURE_WEIGHT * losses["feature_matching"]
-    return {"loss": loss, **losses}
+    losses["loss"] = sum(weight * losses[name] for name, weight in LOSS_WEIGHTS.items())
+    return losses, [real, attempts[0]]
+
+
+def take_step(state: TrainingState, crops: Crops, judge: TrainingState | None) -> dict[str, Tensor]:
+    """Predict, let the discriminators step if they take part, then the vocoder; returns the losses."""
+    with state.autocast():
+        losses, sides = predict(state.model, crops)
+    if judge is None:
+        return state.descend(losses)
+    judged = judge.train([side.detach() for side in sides], discriminator_loss)
+    with state.autocast():
+        parts = generator_losses(judge.model, sides)
+    adversarial = ADVERSARIAL_WEIGHT * parts["adversarial"] + FEATURE_WEIGHT * parts["feature_matching"]
+    return state.descend({**losses, **parts, "loss": losses["loss"] + adversarial}) | {"discriminator": judged["loss"]}
 
 
 # -------- Training ---------------------------------------------------------------------------------------------------
 
 
-def set_prior(model: vocoder.Vocoder) -> None:
+def set_prior(model: network.Vocoder) -> None:
     """Mel bands, and log amplitudes from log-mel values: linear between the middles of the bands, then the last's."""
-    bands = torchaudio.functional.melscale_fbanks(
-        vocoder.N_FREQUENCIES, 0, prepare_data.MAX_FREQUENCY, MEL_SCALE_BINS, SAMPLING_RATE, "slaney", "slaney"
-    ).numpy()  # (F, M)
-    frequencies = np.arange(vocoder.N_FREQUENCIES)
+    bands = mel_bands()  # (F, M)
+    frequencies = np.arange(N_FREQUENCIES)
     middles = (frequencies @ bands) / bands.sum(0)
-    interpolation = np.stack([np.interp(frequencies, middles, unit) for unit in np.eye(MEL_SCALE_BINS)], axis=1)
+    interpolation = np.stack([np.interp(frequencies, middles, unit) for unit in np.eye(bands.shape[1])], axis=1)
     model.bands.copy_(torch.as_tensor(bands))
     model.prior.copy_(torch.as_tensor(interpolation))
     model.prior_offset.copy_(torch.as_tensor(-interpolation @ np.log(bands.sum(0))))
 
 
 @torch.inference_mode()
-def evaluate(stage: Stage, recordings: Sequence[Recording], writer) -> dict[str, Tensor]:
+def evaluate(state: TrainingState, recordings: Sequence[Recording], writer) -> dict[str, Tensor]:
     """The averaged vocoder, with its own pitch, on the held-out recordings' real spectrograms, and one of its audio."""
-    model, measures = stage.average, []
+    model, measures = state.average.module, []
     for index, recording in enumerate(recordings):
-        spectrogram = torch.as_tensor(recording.spectrograms[0][None], device=stage.device).float()
+        spectrogram = torch.as_tensor(recording.spectrograms[0][None], device=state.device).float()
         predicted, length = model(spectrogram), len(recording.audio)
-        real = torch.as_tensor(recording.audio[None] / 32767, device=stage.device).float()
+        real = torch.as_tensor(recording.audio[None] / 32767, device=state.device).float()
         pitch = model.decode_pitch(model.predict_filters(spectrogram).pitch_logits)[0].cpu().numpy()
         cents = 1200 * np.abs(np.log2(pitch / recording.pitch))[recording.voiced]
         measures.append({**spectral_losses(predicted[:, :length], real), "pitch_cents": torch.tensor(np.median(cents)),
                          "pitch_wrong": torch.tensor((cents > 50).mean())})  # fmt: skip
         if index == 0:
-            writer.add_audio("predicted", predicted[0, :length], stage.step, sample_rate=SAMPLING_RATE)
-    return {name: torch.stack([one[name].float() for one in measures]).mean() for name in measures[0]}
+            writer.add_audio("predicted", predicted[0, :length], state.step, sample_rate=SAMPLING_RATE)
+    return {name: mean(one[name].float() for one in measures) for name in measures[0]}
 
 
 def train(
     audio_root: pathlib.Path, out: pathlib.Path, n_steps: int, *, adversarial_from: int | None = None,
-    predicted: Sequence[pathlib.Path] = (), imitated: Sequence[pathlib.Path] = (), init: pathlib.Path | None = None,
-    model_config: vocoder.Config = vocoder.Config(),
-    config: StepConfig = StepConfig(batch_size=16, learning_rate=1e-3, warmup_steps=500),
+    predicted: Sequence[pathlib.Path] = (), init: pathlib.Path | None = None,
+    model_config: network.Config = network.Config(), config: StepConfig = CONFIG,
     logdir: str | pathlib.Path = "runs/vocoder",
 ) -> None:  # fmt: skip
     """Train on the recordings in `audio_root` and write the averaged weights to `out`.
 
-    imitated            folders that `imitate` wrote: more recordings to train on
     adversarial_from    step from which the discriminators take part; None: they never do
     predicted           folders of ID.mel.npy: the acoustic model's spectrograms of these recordings
     init                weights to start from instead of random ones
@@ -363,130 +342,59 @@ def train(
     An interrupted run resumes from `logdir`. Raises FileNotFoundError or ValueError for unusable files.
     """
     torch.manual_seed(config.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     adversarial_from = n_steps if adversarial_from is None else adversarial_from
-    source = {"init": init and checksum(init), "predicted": [folder.name for folder in predicted],
-              "imitated": [folder.name for folder in imitated]}  # fmt: skip
-    settings = {"n_steps": n_steps, "adversarial_from": adversarial_from, **source, **asdict(config)}
+    training, held_out = read_recordings(audio_root, predicted)
+    settings = {
+        "n_steps": n_steps, "adversarial_from": adversarial_from, "init": weights.checksum(init) if init else None,
+        "predicted": [folder.name for folder in predicted], "n_recordings": len(training), **asdict(config),
+    }  # fmt: skip
     run = Run(pathlib.Path(logdir), settings, resume=True)
-    training, held_out = read_recordings(audio_root, predicted, imitated)
-    model = vocoder.load(init).requires_grad_() if init else vocoder.Vocoder(model_config)
+    model = network.load(init).requires_grad_() if init else network.Vocoder(model_config)
     set_prior(model)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model, discriminators = model.to(device), Discriminators().to(device)
-    stage = Stage(model, [model], config.learning_rate, n_steps, config)
-    n_judged = max(1, n_steps - adversarial_from)
-    opponent = Stage(discriminators, [discriminators], config.learning_rate, n_judged, config)
+    state = TrainingState(model, [model], n_steps, config)
+    judge = TrainingState(discriminators, [discriminators], max(1, n_steps - adversarial_from), config)
     if run.state is not None:
-        opponent.load_state_dict(run.state["opponent"])
-        stage.load_state_dict(run.state)
+        judge.load_state_dict(run.state["judge"])
+        state.load_state_dict(run.state)
     model.train()
-    batches = random_batches(training, config.batch_size, config.seed + stage.step)
-    bar = tqdm(range(stage.step, n_steps), initial=stage.step, total=n_steps, unit="step")
-    for step in bar:
-        against = opponent if step >= adversarial_from else None
-        losses = stage.train(next(batches).to(device), functools.partial(vocoder_loss, opponent=against))
-        if stage.step % 25 == 0:
-            run.log("vocoder", stage, losses)
-        if stage.step % SAVE_EVERY == 0 or stage.step == n_steps:
-            measures = evaluate(stage, held_out, run.writer)
-            run.log("validation", stage, measures)
-            bar.write(f"{stage.step}: " + ", ".join(f"{name} {float(value):.3f}" for name, value in measures.items()))
-            run.save("vocoder", stage, opponent=opponent.state_dict())
-            save_model(stage.average, out, {"runs": [*previous_runs(init), {**settings, "reached": stage.step}]})
+    batches = random_batches(training, config.batch_size, config.seed + state.step)
+    with tqdm(desc="vocoder", initial=state.step, total=n_steps, unit="step") as bar:
+        while state.step < n_steps:
+            against = judge if state.step >= adversarial_from else None
+            losses = take_step(state, next(batches).to(device), against)
+            bar.update()
+            if state.step % LOG_EVERY == 0:
+                run.log("vocoder", state, losses)
+                bar.set_postfix(loss=f"{float(losses['loss']):.3f}")
+            if state.step % SAVE_EVERY == 0 or state.step == n_steps:
+                run.log("validation", state, evaluate(state, held_out, run.writer))
+                run.save("vocoder", state, judge=judge.state_dict())
+                record = {**settings, "reached": state.step}
+                network.save(state.average.module, out, [*previous_runs(init), record])
     run.state_path.unlink(missing_ok=True)
 
 
-def previous_runs(path: pathlib.Path | None) -> list:
-    return read_saved(path, "")["training"]["runs"] if path else []
-
-
-@torch.inference_mode()
-def predict(checkpoint_path: pathlib.Path, dataset_root: pathlib.Path, out: pathlib.Path) -> None:
-    """Write to `out` the spectrogram of each utterance as the voice makes it with the recording's durations."""
-    model = tts.load_checkpoint(checkpoint_path)
-    vocabulary = Vocabulary(model.config.vocabulary)
-    out.mkdir(parents=True, exist_ok=True)
-    for dataset in lj_speech.get_dataset(dataset_root):
-        for path, sample in zip(tqdm(dataset.mel_paths), WithPitch(dataset, model.config.vocabulary)):
-            prediction = model(collate(vocabulary, [sample]))
-            write_spectrogram(out / path.name, denormalise(prediction.mels[0]).T)
-
-
-@torch.inference_mode()
-def imitate(checkpoint_path: pathlib.Path, texts_root: pathlib.Path, out: pathlib.Path, n: int, seed: int = 0) -> None:
-    """Write to `out` n sentences of `texts_root` as HiFi-GAN speaks the voice's spectrograms: ID.wav and ID.mel.npy.
-
-    The durations are those of the speaker, the melody varies as in `adversarial`. It is written again where it was.
-    """
-    torch.manual_seed(seed)
-    model, teacher = tts.load_checkpoint(checkpoint_path), lj_speech.Vocoder("hifigan")
-    vocabulary, alignments = Vocabulary(model.config.vocabulary), adversarial.read_texts(texts_root, model.config)
-    chosen = np.random.default_rng(seed).permutation(len(alignments))[:n]
-    out.mkdir(parents=True, exist_ok=True)
-    for number, index in enumerate(tqdm(chosen, unit="sentence")):
-        batch = collate(vocabulary, adversarial.with_melody([alignments[index]], model))
-        batch = adversarial.vary_pitch(batch)._replace(frame_mask=length_mask(batch.durations.sum(1)))
-        mel = denormalise(model(batch).mels[0]).T
-        audio = F.pad(teacher(mel)[0, teacher.delay :], (0, teacher.delay))[: (mel.shape[1] - 1) * STFT_HOP_LENGTH + 1]
-        soundfile.write(out / f"text{number:05d}.wav", audio.numpy(), SAMPLING_RATE)
-        write_spectrogram(out / f"text{number:05d}.mel.npy", mel)
-
-
-def write_spectrogram(path: pathlib.Path, spectrogram: Tensor) -> None:
-    """(80, T) in fp16, to a temporary name and renamed."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        np.save(file, spectrogram.numpy().astype(np.float16))
-    temporary.rename(path)
-
-
-# -------- Command line -----------------------------------------------------------------------------------------------
+def previous_runs(path: pathlib.Path | None) -> list[dict]:
+    """The record of the trainings that led to these weights."""
+    return weights.read(path, "")["training"]["runs"] if path else []
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Train the vocoder.")
-    commands = parser.add_subparsers(required=True)
-    training = commands.add_parser("train", help="train on a folder of recordings")
-    training.add_argument("audio", type=pathlib.Path, help="folder of ID.wav or ID.flac")
-    training.add_argument("--predicted", type=pathlib.Path, action="append", default=[], help="what `predict` wrote")
-    training.add_argument("--imitated", type=pathlib.Path, action="append", default=[], help="what `imitate` wrote")
-    training.add_argument("--out", type=pathlib.Path, required=True)
-    training.add_argument("--init", type=pathlib.Path, help="weights to go on from")
-    training.add_argument("--expansion", type=int, default=vocoder.Config.expansion, help="of blocks without --init")
-    training.add_argument("--steps", type=int, required=True)
-    training.add_argument("--adversarial-from", type=int, help="step from which discriminators take part")
-    training.add_argument("--batch-size", type=int, default=16)
-    training.add_argument("--learning-rate", type=float, default=1e-3)
-    training.add_argument("--amp", default="auto", choices=["auto", "bf16", "fp16", "fp32"])
-    training.add_argument("--logdir", type=pathlib.Path, default="runs/vocoder")
-    predicting = commands.add_parser("predict", help="spectrograms of a voice with the recordings' durations")
-    predicting.add_argument("checkpoint", type=pathlib.Path)
-    predicting.add_argument("dataset", type=pathlib.Path)
-    predicting.add_argument("--out", type=pathlib.Path, required=True)
-    imitating = commands.add_parser("imitate", help="HiFi-GAN speaks spectrograms of a voice")
-    imitating.add_argument("checkpoint", type=pathlib.Path)
-    imitating.add_argument("texts", type=pathlib.Path, help="alignments without recordings")
-    imitating.add_argument("--out", type=pathlib.Path, required=True)
-    imitating.add_argument("--n", type=int, default=300, help="sentences, of 6 seconds each")
-    options = parser.parse_args(arguments)
-    try:
-        if "texts" in options:
-            imitate(options.checkpoint, options.texts, options.out, options.n)
-            return
-        if "checkpoint" in options:
-            predict(options.checkpoint, options.dataset, options.out)
-            return
-        config = StepConfig(
-            batch_size=options.batch_size, learning_rate=options.learning_rate, amp=options.amp, warmup_steps=500
-        )
-        train(
-            options.audio, options.out, options.steps, adversarial_from=options.adversarial_from,
-            predicted=options.predicted, imitated=options.imitated, init=options.init, config=config,
-            model_config=vocoder.Config(expansion=options.expansion), logdir=options.logdir,
-        )  # fmt: skip
-    except (ValueError, FileNotFoundError, ModuleNotFoundError) as error:
-        parser.exit(1, f"{parser.prog}: {error}\n")
-
-
-if __name__ == "__main__":
-    main()
+    parser = command_line.make_parser("train-vocoder", "Train the vocoder on a folder of recordings.")
+    parser.add_argument("audio", type=pathlib.Path, help="folder of ID.wav or ID.flac")
+    parser.add_argument("--predicted", type=pathlib.Path, action="append", default=[], help="what `predict` wrote")
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--init", type=pathlib.Path, help="weights to go on from")
+    parser.add_argument("--expansion", type=int, default=network.Config.expansion,
+                        help="hidden units of a block over its width (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--adversarial-from", type=int, help="step from which discriminators take part")
+    parser.add_argument("--logdir", type=pathlib.Path, default="runs/vocoder", help="default: %(default)s")
+    command_line.add_settings(parser, CONFIG)
+    command_line.run(parser, arguments, lambda options: train(
+        options.audio, options.out, options.steps, adversarial_from=options.adversarial_from,
+        predicted=options.predicted, init=options.init, config=command_line.read_settings(options, CONFIG),
+        model_config=network.Config(expansion=options.expansion), logdir=options.logdir,
+    ))  # fmt: skip

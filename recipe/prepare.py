@@ -11,14 +11,17 @@ Alignments: JSON lines (`id`, `n_samples` at 22 050 Hz, `words` and `phones` as 
 TextGrids as the Montreal Forced Aligner (MFA) writes them, or none: then pocketsphinx aligns the recordings with the
 pronunciations of `english`, which are those of synthesis.
 
-The pitch, log of Hz, and log loudness, -inf where there is no voice, is what `pitch` else reads in the spectrograms.
+ID.pitch.npy holds the pitch, log of Hz, and log loudness, -inf where there is no voice. Without it `recipe.melody`
+reads the pitch in the spectrograms.
 
 An utterance that fails a check is left out, with the reason in the summary and in `skipped.txt`. A run that was
-stopped goes on where it was: what is whole is not done again; to start afresh, delete the folder.
+stopped resumes: complete utterances are not done again; to start afresh, delete the folder.
 
-    python prepare_data.py --audio LJSpeech-1.1 --alignments alignments.jsonl.gz --out LJ-Speech-aligned
-    python prepare_data.py --download corpora --out LJ-Speech-aligned
+    python -m recipe prepare --audio LJSpeech-1.1 --alignments alignments.jsonl.gz --out LJ-Speech-aligned
+    python -m recipe prepare --download corpora --out LJ-Speech-aligned
 """
+
+from __future__ import annotations
 
 import argparse
 import csv
@@ -28,7 +31,6 @@ import os
 import pickle
 import re
 import signal
-import sys
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -40,7 +42,7 @@ from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO, NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 import soundfile
@@ -49,14 +51,11 @@ import torchaudio
 from tqdm import tqdm
 
 import english
-from lj_speech import MEL_FLOOR, MEL_SCALE_BINS, SAMPLING_RATE, STFT_HOP_LENGTH
+from recipe import command_line
+from vocoder.spectrogram import FFT_SIZE, SAMPLING_RATE, STFT_HOP_LENGTH, mel_spectrogram
+from vocoder.weights import write_atomically
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Conventions and records
-# ---------------------------------------------------------------------------------------------------------------------
-
-FFT_SIZE = 1024
-MAX_FREQUENCY = 8000.0
+# -------- Conventions and records -------------------------------------------------------------------------------------
 
 AUDIO_SUFFIXES = {".wav", ".flac"}
 TRANSCRIPT_SUFFIXES = {".txt", ".lab"}
@@ -104,7 +103,7 @@ class Job(NamedTuple):
 
 @dataclass(frozen=True)
 class Summary:
-    """What `prepare` did: IDs written now, IDs that were whole already, and why the others were left out."""
+    """What `prepare` did: IDs written now, IDs that were complete already, and why the others were left out."""
 
     written: list[str]
     kept: list[str]
@@ -116,12 +115,15 @@ class Summary:
         return "\n".join([counts, *(f"{count:7d}  {reason}" for reason, count in reasons.most_common())])
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Sound
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Sound -------------------------------------------------------------------------------------------------------
 
 
-def read_audio(path: Path) -> torch.Tensor:
+def resample(audio: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
+    """(t,) float32 at one rate -> at another."""
+    return torchaudio.functional.resample(torch.from_numpy(audio), rate, new_rate).numpy()
+
+
+def read_audio(path: Path) -> np.ndarray:
     """Read a sound file as (t,) float32 samples in [-1, 1], mixed to mono, at SAMPLING_RATE.
 
     Raises ValueError where the file is broken. (torchaudio.load would need torchcodec.)
@@ -130,30 +132,10 @@ def read_audio(path: Path) -> torch.Tensor:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.SoundFileError as error:
         raise ValueError(f"recording cannot be read: {error}") from error
-    audio = torch.from_numpy(samples.mean(axis=1))
-    return torchaudio.functional.resample(audio, rate, SAMPLING_RATE)
+    return resample(samples.mean(axis=1), rate, SAMPLING_RATE)
 
 
-@cache
-def _mel_transform() -> torchaudio.transforms.MelSpectrogram:
-    return torchaudio.transforms.MelSpectrogram(
-        sample_rate=SAMPLING_RATE, n_fft=FFT_SIZE, hop_length=STFT_HOP_LENGTH, f_max=MAX_FREQUENCY,
-        n_mels=MEL_SCALE_BINS, power=1.0, norm="slaney", mel_scale="slaney",
-    )  # fmt: skip
-
-
-def mel_spectrogram(audio: torch.Tensor) -> torch.Tensor:
-    """Log-mel spectrogram of (t,) samples at SAMPLING_RATE: (80, T), T = t // 256 + 1, t > 512.
-
-    The convention of Tacotron 2 and WaveGlow: STFT 1024/256 with a periodic Hann window, centred with reflect
-    padding, magnitude, 80 Slaney mel bands of 0-8000 Hz normalised by area, natural logarithm of max(x, 1e-5).
-    """
-    return _mel_transform()(audio).clamp_min(MEL_FLOOR).log()
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Input files
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Input files -------------------------------------------------------------------------------------------------
 
 
 def _open_text(path: Path) -> TextIO:
@@ -243,9 +225,7 @@ def read_textgrid(path: Path) -> Alignment:
     return Alignment(words, phones, grid.maxTimestamp)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Forced alignment
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Forced alignment --------------------------------------------------------------------------------------------
 
 
 @cache
@@ -264,7 +244,7 @@ def _decode(samples: bytes) -> None:
     _decoder().end_utt()
 
 
-def force_align(audio: torch.Tensor, pronunciations: Sequence[Sequence[str]]) -> Alignment:
+def force_align(audio: np.ndarray, pronunciations: Sequence[Sequence[str]]) -> Alignment:
     """Find when the phonemes are spoken, with pocketsphinx: first the words, then the phonemes within them.
 
     `audio` is (t,) at SAMPLING_RATE, `pronunciations` are the phonemes of each word; the result has just these, with
@@ -275,8 +255,8 @@ def force_align(audio: torch.Tensor, pronunciations: Sequence[Sequence[str]]) ->
     for name, codes in zip(names, pronunciations):
         if decoder.lookup_word(name) is None:
             decoder.add_word(name, " ".join(code.rstrip("012") for code in codes), False)
-    resampled = torchaudio.functional.resample(audio, SAMPLING_RATE, ALIGNER_RATE)
-    samples = (resampled.clamp(-1, 1) * 32767).short().numpy().tobytes()
+    resampled = resample(audio, SAMPLING_RATE, ALIGNER_RATE)
+    samples = (resampled.clip(-1, 1) * 32767).astype(np.int16).tobytes()
     try:
         decoder.set_align_text(" ".join(names))
         _decode(samples)
@@ -296,9 +276,7 @@ def force_align(audio: torch.Tensor, pronunciations: Sequence[Sequence[str]]) ->
     return Alignment(words, phones, seconds)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Unknown words: the transcript tells how they are spelled, `english` how they are said
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Unknown words: the transcript tells how they are spelled, `english` how they are said -----------------------
 
 
 def spell_unknown_words(labels: Sequence[str], text: str) -> list[str]:
@@ -332,7 +310,7 @@ def pronounce_spelling(spelling: str) -> list[str]:
     return [code for word in words for code in english.pronounce(word.upper() if len(word) == 1 else word)]
 
 
-def _spread(unknown: Segment, codes: Sequence[str], audio: torch.Tensor | None) -> list[Segment]:
+def _spread(unknown: Segment, codes: Sequence[str], audio: np.ndarray | None) -> list[Segment]:
     """Put the phonemes of an unknown word into its time: aligned with the sound, or evenly without."""
     if unknown.end - unknown.start < MIN_PHONEME * len(codes):
         raise ValueError(f"unknown word is too short for its spelling: {unknown} is {' '.join(codes)}")
@@ -347,7 +325,7 @@ def _spread(unknown: Segment, codes: Sequence[str], audio: torch.Tensor | None) 
     return [Segment(*phone) for phone in zip(codes, edges, edges[1:])]
 
 
-def repair(alignment: Alignment, text: str, audio: torch.Tensor | None) -> Alignment:
+def repair(alignment: Alignment, text: str, audio: np.ndarray | None) -> Alignment:
     """Replace every UNKNOWN_PHONE by the phonemes of its word, a dash by a pause.
 
     `audio` is (t,) samples, or None. Raises ValueError where a word cannot be found or does not fit.
@@ -368,9 +346,7 @@ def repair(alignment: Alignment, text: str, audio: torch.Tensor | None) -> Align
     return alignment._replace(phones=phones)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# From an alignment to the record of the dataset
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- From an alignment to the record of the dataset --------------------------------------------------------------
 
 
 def close_gaps(phones: Sequence[Segment], seconds: float) -> list[Segment]:
@@ -420,13 +396,13 @@ def make_record(identifier: str, text: str, alignment: Alignment, seconds: float
     }
 
 
-def checked_spectrogram(audio: torch.Tensor) -> np.ndarray:
+def checked_spectrogram(audio: np.ndarray) -> np.ndarray:
     """The (80, T) spectrogram of (t,) samples. Raises ValueError for a recording without sound."""
     if len(audio) <= FFT_SIZE // 2:
         raise ValueError(f"recording is too short: {len(audio)} samples")
-    if not audio.isfinite().all() or audio.abs().max() < MIN_AMPLITUDE:
+    if not np.isfinite(audio).all() or np.abs(audio).max() < MIN_AMPLITUDE:
         raise ValueError("recording is silent or has values that are no numbers")
-    return mel_spectrogram(audio).numpy()
+    return mel_spectrogram(audio)
 
 
 def load_praat() -> ModuleType:
@@ -437,13 +413,13 @@ def load_praat() -> ModuleType:
     return parselmouth
 
 
-def track_pitch(audio: torch.Tensor, spectrogram: np.ndarray) -> np.ndarray:
+def track_pitch(audio: np.ndarray, spectrogram: np.ndarray) -> np.ndarray:
     """(t,) samples and their (80, T) log-mel -> (2, T) float32: log of Hz; log loudness, -inf without voice.
 
     Praat's autocorrelation (Boersma 1993), nearest to each frame. Raises ValueError where there is no voice at all.
     """
     step, (lowest, highest) = STFT_HOP_LENGTH / SAMPLING_RATE, PITCH_LIMITS
-    sound = load_praat().Sound(audio.double().numpy(), SAMPLING_RATE)
+    sound = load_praat().Sound(audio.astype(np.float64), SAMPLING_RATE)
     found = sound.to_pitch_ac(time_step=step, pitch_floor=lowest, pitch_ceiling=highest)
     nearest = np.round((np.arange(spectrogram.shape[1]) * step - found.xs()[0]) / step).astype(int)
     pitch = found.selected_array["frequency"][nearest.clip(0, len(found.xs()) - 1)]
@@ -454,19 +430,10 @@ def track_pitch(audio: torch.Tensor, spectrogram: np.ndarray) -> np.ndarray:
     return np.stack([np.log(np.where(voiced, pitch, 1.0)), loudness]).astype(np.float32)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# One utterance, all utterances
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- One utterance, all utterances -------------------------------------------------------------------------------
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        write(file)
-    os.replace(part, path)
-
-
-def _align(job: Job, audio: torch.Tensor | None) -> Alignment:
+def _align(job: Job, audio: np.ndarray | None) -> Alignment:
     if job.alignment is None:
         words = [word for sentence in english.explain(job.text) for word in sentence.words]
         return force_align(audio, [word.codes for word in words if word.codes != [english.PAUSE]])
@@ -475,7 +442,7 @@ def _align(job: Job, audio: torch.Tensor | None) -> Alignment:
 
 
 def make_utterance(job: Job) -> str | None:
-    """Make the files of one utterance; the JSON comes last, so that it stands for a whole one.
+    """Make the files of one utterance; the JSON comes last, so that where it is, the others are complete.
 
     Returns None, or the reason why it cannot be used.
     """
@@ -491,10 +458,11 @@ def make_utterance(job: Job) -> str | None:
     except ValueError as error:
         return str(error)
     if pitch is not None:
-        write_whole(job.out / f"{job.id}.pitch.npy", lambda file: np.save(file, pitch))
+        write_atomically(job.out / f"{job.id}.pitch.npy", lambda file: np.save(file, pitch))
     if spectrogram is not None:
-        write_whole(job.out / f"{job.id}.mel.npy", lambda file: np.save(file, spectrogram))
-    write_whole(job.out / f"{job.id}.json", lambda file: file.write(json.dumps(record, ensure_ascii=False).encode()))
+        write_atomically(job.out / f"{job.id}.mel.npy", lambda file: np.save(file, spectrogram))
+    content = json.dumps(record, ensure_ascii=False).encode()
+    write_atomically(job.out / f"{job.id}.json", lambda file: file.write(content))
     return None
 
 
@@ -527,7 +495,7 @@ def prepare(
     n_workers: int | None = None,
     pitch: bool = False,
 ) -> Summary:
-    """Make the dataset folder `out`, see the top of this file; its utterances that are whole already are kept.
+    """Make the dataset folder `out`, see the top of this file; its utterances that are complete already are kept.
 
     Without `audio` only the JSONs are made, of all `alignments`: enough for the duration model. Without `alignments`
     the recordings are aligned here. Without `transcripts` they are looked for in the folder `audio`. `n_workers` is
@@ -546,7 +514,7 @@ def prepare(
     texts = read_transcripts(transcripts or (metadata if metadata.exists() else audio))
     out.mkdir(parents=True, exist_ok=True)
     codes = {*english.PHONEMES, english.PAUSE}
-    write_whole(out / "all_possible_phoneme_codes.pkl", lambda file: pickle.dump(codes, file))
+    write_atomically(out / "all_possible_phoneme_codes.pkl", lambda file: pickle.dump(codes, file))
 
     kept, skipped, jobs = [], {}, []
     for identifier in sorted(files or known):
@@ -559,16 +527,14 @@ def prepare(
     reasons = dict(zip((job.id for job in jobs), make_all(make_utterance, jobs, n_workers or os.cpu_count() or 1)))
     skipped |= {identifier: reason for identifier, reason in reasons.items() if reason}
     listing = "".join(f"{identifier}\t{reason}\n" for identifier, reason in sorted(skipped.items()))
-    write_whole(out / "skipped.txt", lambda file: file.write(listing.encode()))
+    write_atomically(out / "skipped.txt", lambda file: file.write(listing.encode()))
     summary = Summary([identifier for identifier, reason in reasons.items() if not reason], kept, skipped)
     if not summary.written and not summary.kept:
         raise ValueError(f"not one utterance can be used: {summary}")
     return summary
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Command line
-# ---------------------------------------------------------------------------------------------------------------------
+# -------- Command line ------------------------------------------------------------------------------------------------
 
 
 def download(folder: Path) -> Path:
@@ -584,8 +550,8 @@ def download(folder: Path) -> Path:
     return folder / "LJSpeech-1.1"
 
 
-def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = command_line.make_parser("prepare", __doc__)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--audio", type=Path, metavar="DIR", help="folder with the recordings, or the corpus' folder")
     source.add_argument("--download", type=Path, metavar="DIR", help="get LJ Speech (2.6 GB) into this folder first")
@@ -595,20 +561,9 @@ def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--pitch", action="store_true", help="track the pitch too, with Praat")
     parser.add_argument("--out", type=Path, metavar="DIR", default="LJ-Speech-aligned", help="default: %(default)s")
     parser.add_argument("--workers", type=int, metavar="N", help="processes; default: all cores")
-    return parser.parse_args(arguments)
+    command_line.run(parser, arguments, prepare_with)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line; ends with a message on standard error where the input cannot be used."""
-    options = _parse_arguments(arguments)
-    try:
-        audio = download(options.download) if options.download else options.audio
-        print(prepare(options.out, audio, options.alignments, options.transcripts, options.workers, options.pitch))
-    except (OSError, ValueError, ImportError) as error:
-        sys.exit(f"prepare_data.py: {error}")
-    except KeyboardInterrupt:
-        sys.exit("prepare_data.py: stopped; what is made is whole, run again to go on")
-
-
-if __name__ == "__main__":
-    main()
+def prepare_with(options: argparse.Namespace) -> None:
+    audio = download(options.download) if options.download else options.audio
+    print(prepare(options.out, audio, options.alignments, options.transcripts, options.workers, options.pitch))

@@ -1,4 +1,4 @@
-"""What a text says about the melody of each phoneme, for the pitch model: where words begin and what clauses end in."""
+"""What a text says about the melody of each phoneme: where words begin, and which mark each clause ends in."""
 
 from __future__ import annotations
 
@@ -19,14 +19,6 @@ AUXILIARIES = frozenset(
     "ai am are ca can could did do does had has have is may might must sha shall should was were will wo would".split()
 )
 VAGUE = frozenset("anyone anything less more other so somebody someone something twice two".split())  # after "or"
-
-
-def check_cues(cues: Sequence[int] | None, n_phonemes: int) -> list[int]:
-    """As a list; None are unknown. Raises ValueError for other numbers than those of `read_cues`."""
-    cues = [UNKNOWN] * n_phonemes if cues is None else list(cues)
-    if len(cues) != n_phonemes or not all(cue in range(N_CUES) for cue in cues):
-        raise ValueError(f"{len(cues)} cues for {n_phonemes} phonemes: give one of 0 to {N_CUES - 1} for each, or none")
-    return cues
 
 
 def read_cues(words: Sequence[Word]) -> list[int]:
@@ -88,7 +80,7 @@ def rising_ends(codes: Sequence[str], cues: Sequence[int]) -> list[float]:
 
 
 def match_cues(text: str, codes: Sequence[str]) -> list[int]:
-    """The same for the N phonemes of an alignment: nobody pauses and speaks just as `english` reads."""
+    """`read_cues` for N phonemes that were spoken: nobody pauses and speaks exactly as `english` reads."""
     try:
         with warnings.catch_warnings(action="ignore"):
             sentences = english.spoken_words(text)

@@ -2,33 +2,32 @@
 
     recording -- PSOLA --> another pitch, as long and with the same vowels --> ID-0.mel.npy, ID-0.json, ID-1...
 
-With an hour of recordings, a voice learns by heart how high each sentence was spoken, and does not look at the pitch.
-Where a sentence comes at several pitches, it has to. By turns a copy is higher or lower, has another melody, or has the
-same melody with an end that rises, as the speaker's hardly ever do. Where the dataset has the pitch
-(`prepare_data.py --pitch`), it is tracked in the copies too.
+With an hour of recordings, a voice overfits: it remembers how high each sentence was spoken and ignores the pitch that
+it is told. Where a sentence comes at several pitches, it has to listen. By turns a copy is higher or lower, has another
+melody, or has the same melody with an end that rises, as the speaker's hardly ever do. Where the dataset has the pitch
+(`prepare --pitch`), it is tracked in the copies too.
 
 Only the training part of the dataset is copied. PSOLA (Moulines and Charpentier 1990) is Praat's, in the package
 praat-parselmouth (GPL-3.0).
 
-    python shift_pitch.py CLIPS LJ-Speech-aligned --out LJ-Speech-shifted
-    python part2_solution.py train LJ-Speech-aligned --more LJ-Speech-shifted --epochs 32
+    python -m recipe shift-pitch CLIPS LJ-Speech-aligned --out LJ-Speech-shifted
+    python -m recipe voice LJ-Speech-aligned --more LJ-Speech-shifted --epochs 32
 """
 
 from __future__ import annotations
 
-import argparse
 import functools
 import pathlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 import lj_speech
-import prepare_data
-from lj_speech import SAMPLING_RATE
-from prepare_data import PITCH_LIMITS
+from recipe import command_line, prepare
+from recipe.prepare import PITCH_LIMITS
+from vocoder.spectrogram import SAMPLING_RATE, mel_spectrogram
+from vocoder.weights import write_atomically
 
 LEAST, MOST = 0.7, 4.5  # semitones of a shift
 KNOTS, MELODY_STD = 0.35, 2.0  # s between the knots of another melody, and semitones that it goes up and down
@@ -41,7 +40,7 @@ Curve = Callable[[np.ndarray], np.ndarray]
 
 def shift_pitch(audio: np.ndarray, curve: Curve) -> np.ndarray:
     """(S,) at SAMPLING_RATE -> (S,), everything else unchanged. Raises ModuleNotFoundError without parselmouth."""
-    praat = prepare_data.load_praat()
+    praat = prepare.load_praat()
     call, sound = praat.praat.call, praat.Sound(audio.astype(np.float64), SAMPLING_RATE)
     manipulation = call(sound, "To Manipulation", 0.01, *PITCH_LIMITS)
     found = call(manipulation, "Extract pitch tier")
@@ -82,33 +81,33 @@ CURVES = higher_or_lower, another_melody, rising_end  # of copy 0, 1, 2, 3...
 def shift_utterance(mel_path: pathlib.Path, recording: pathlib.Path, n_copies: int, out: pathlib.Path) -> None:
     """Writes the copies of one utterance, each spectrogram before its JSON, to a temporary name and renamed.
 
-    What is whole is not made again; copies from before the pitch was tracked are not whole once it is.
+    Complete copies are not made again; those from before the pitch was tracked are not complete once it is.
     """
     name = mel_path.name.removesuffix(".mel.npy")
     tracked = mel_path.with_name(f"{name}.pitch.npy").exists()
     last = [out / f"{name}-{n_copies - 1}.{suffix}" for suffix in ["json"] + ["pitch.npy"] * tracked]
     if all(path.exists() for path in last):
         return
-    audio = prepare_data.read_audio(recording).numpy()
+    audio = prepare.read_audio(recording)
     n_frames = np.load(mel_path, mmap_mode="r").shape[1]
     record = mel_path.with_name(f"{name}.json").read_bytes()
     rng = np.random.default_rng(list(name.encode()))  # the same in every run
     for copy in range(n_copies):
-        shifted = torch.as_tensor(shift_pitch(audio, CURVES[copy % len(CURVES)](rng)))
-        mel = prepare_data.mel_spectrogram(shifted).numpy()
+        shifted = shift_pitch(audio, CURVES[copy % len(CURVES)](rng))
+        mel = mel_spectrogram(shifted)
         if mel.shape[1] != n_frames:
             raise ValueError(f"{recording} has {mel.shape[1]} frames, {mel_path} {n_frames}: prepare the dataset again")
         arrays = {"mel": mel}
         if tracked:
-            arrays["pitch"] = prepare_data.track_pitch(shifted, mel)
+            arrays["pitch"] = prepare.track_pitch(shifted, mel)
         for kind, array in arrays.items():
-            prepare_data.write_whole(out / f"{name}-{copy}.{kind}.npy", functools.partial(np.save, arr=array))
-        prepare_data.write_whole(out / f"{name}-{copy}.json", lambda file: file.write(record))
+            write_atomically(out / f"{name}-{copy}.{kind}.npy", functools.partial(np.save, arr=array))
+        write_atomically(out / f"{name}-{copy}.json", lambda file: file.write(record))
 
 
 def shift_dataset(clips: pathlib.Path, dataset_root: pathlib.Path, out: pathlib.Path, n_copies: int = 3) -> None:
     """Raises FileNotFoundError or ValueError where recordings and dataset do not belong together."""
-    recordings = prepare_data.find_audio(clips)
+    recordings = prepare.find_audio(clips)
     dataset, _ = lj_speech.get_dataset(dataset_root)
     names = [path.name.removesuffix(".mel.npy") for path in dataset.mel_paths]
     missing = [name for name in names if name not in recordings]
@@ -122,17 +121,11 @@ def shift_dataset(clips: pathlib.Path, dataset_root: pathlib.Path, out: pathlib.
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Copies of a dataset's utterances with another pitch.")
+    parser = command_line.make_parser("shift-pitch", "Copies of a dataset's utterances with another pitch.")
     parser.add_argument("clips", type=pathlib.Path, help="folder of the recordings, ID.wav or ID.flac")
     parser.add_argument("dataset", type=pathlib.Path, help="LJ-Speech-aligned")
     parser.add_argument("--out", type=pathlib.Path, required=True)
-    parser.add_argument("--copies", type=int, default=3, help="of each utterance; default: %(default)s")
-    options = parser.parse_args(arguments)
-    try:
-        shift_dataset(options.clips, options.dataset, options.out, options.copies)
-    except (ValueError, FileNotFoundError, ModuleNotFoundError) as error:
-        parser.exit(1, f"{parser.prog}: {error}\n")
-
-
-if __name__ == "__main__":
-    main()
+    parser.add_argument("--copies", type=int, default=3, help="of each utterance (default: %(default)s)")
+    command_line.run(
+        parser, arguments, lambda options: shift_dataset(options.clips, options.dataset, options.out, options.copies)
+    )

@@ -1,22 +1,24 @@
 """Noise and ends of spectrograms: against naive computations, and in what the voice says."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-import cleaning
 import lj_speech
 import part2_solution as tts
-from cleaning import ECHO_SECONDS, FADE_FRAMES, LATE_FRAMES, LEAST_POWER
+from prosody import room
+from prosody.room import ECHO_SECONDS, FADE_FRAMES, LATE_FRAMES, LEAST_POWER
+from recipe import melody
 
 
 def test_the_noise_floor_is_that_of_the_pauses():
     speech, pause = np.full((80, 90), -2.0, np.float32), np.full((80, 6), -9.0, np.float32)
     pause[3] = -7
     samples = [{"spectrogram": np.concatenate([speech, pause], axis=1)}] * 3
-    floor = cleaning.read_noise_floor(samples)
+    floor = melody.read_noise_floor(samples)
     assert floor.shape == (80,) and floor[3].item() == -7 and floor[4].item() == -9
 
 
@@ -29,7 +31,7 @@ def test_of_many_recordings_some_are_read():
             return {"spectrogram": np.zeros((80, 20), np.float32)}
 
     dataset = Counted(range(1000))
-    cleaning.read_noise_floor(dataset, n_utterances=10)
+    melody.read_noise_floor(dataset, n_utterances=10)
     assert dataset.read == 10
 
 
@@ -47,42 +49,42 @@ def naive_echo(spectrogram):
 @pytest.mark.parametrize("n_frames", [1, LATE_FRAMES, LATE_FRAMES + 1, 30])
 def test_the_echo_is_what_is_left_of_the_loudest_frame_before(n_frames):
     spectrogram = torch.randn(80, n_frames, generator=torch.Generator().manual_seed(0)) * 2 - 6
-    echo = cleaning.late_echo(spectrogram).exp()
+    echo = room.late_echo(spectrogram).exp()
     np.testing.assert_allclose(echo.numpy(), naive_echo(spectrogram.double().numpy()), rtol=1e-4)
 
 
 def test_the_echo_of_a_long_utterance_does_not_overflow():
     spectrogram = torch.full((80, 1000), 2.0)
-    assert cleaning.late_echo(spectrogram)[:, LATE_FRAMES:].sub(4).abs().max() < 8, "the latest is the loudest left"
-    assert cleaning.dry(spectrogram, torch.full((80,), -8.0), 20.0, 0.1).isfinite().all()
+    assert room.late_echo(spectrogram)[:, LATE_FRAMES:].sub(4).abs().max() < 8, "the latest is the loudest left"
+    assert room.dry(spectrogram, torch.full((80,), -8.0), 20.0, 0.1).isfinite().all()
 
 
 def test_noise_and_echo_are_taken_away_but_never_all_of_it():
     torch.manual_seed(0)
     spectrogram, floor = torch.randn(80, 30) * 2 - 6, torch.randn(80) - 7
-    cleaned, echo = cleaning.dry(spectrogram, floor, 4.0, 0.5), naive_echo(spectrogram.double().numpy())
+    cleaned, echo = room.dry(spectrogram, floor, 4.0, 0.5), naive_echo(spectrogram.double().numpy())
     for band, frame in ((0, 0), (7, 3), (40, 12), (79, 29)):
         power = math.exp(2 * spectrogram[band, frame])
         left = max(power - 4 * math.exp(2 * floor[band]) - 0.5 * echo[band, frame], LEAST_POWER * power)
         assert cleaned[band, frame].item() == pytest.approx(math.log(left) / 2, abs=1e-4)
-    torch.testing.assert_close(cleaning.dry(spectrogram, floor, 0.0, 0.0), spectrogram)
+    torch.testing.assert_close(room.dry(spectrogram, floor, 0.0, 0.0), spectrogram)
 
 
 def test_ends_are_faded_as_far_as_their_pauses_reach():
     spectrogram = torch.zeros(80, 40)
-    faded = cleaning.fade(spectrogram, 30, 2)[0]
+    faded = room.fade(spectrogram, 30, 2)[0]
     gains = [math.log(math.sin((i + 0.5) / FADE_FRAMES * math.pi / 2) ** 2) for i in range(FADE_FRAMES)]
     assert faded[:FADE_FRAMES].tolist() == pytest.approx(gains, abs=1e-5)
     assert (faded[FADE_FRAMES:-2] == 0).all() and faded[-1] < faded[-2] < 0
-    assert (cleaning.fade(spectrogram, 0, 0) == 0).all()
-    assert cleaning.fade(spectrogram[:, :3], 3, 3).isfinite().all(), "short pauses that meet"
+    assert (room.fade(spectrogram, 0, 0) == 0).all()
+    assert room.fade(spectrogram[:, :3], 3, 3).isfinite().all(), "short pauses that meet"
 
 
 def test_the_voice_begins_and_ends_in_silence_and_speaks_no_softer():
     voice = tts.TextToSpeechSynthesizer()
     codes = lj_speech.text_to_phonemes("My brother left his umbrella on the kitchen table.")
     (cleaned,) = voice.predict(codes)
-    voice.denoising = voice.dereverberation = 0.0
+    voice.style = replace(voice.style, denoising=0.0, dereverberation=0.0)
     (noisy,) = voice.predict(codes)
     before, after = ((2 * speech.spectrogram).exp().sum(0).log() / 2 for speech in (noisy, cleaned))
     lost = (before - after)[before > before.median()]
@@ -95,6 +97,6 @@ def test_the_voice_begins_and_ends_in_silence_and_speaks_no_softer():
 
 def test_what_does_not_begin_with_a_pause_is_not_faded():
     voice = tts.TextToSpeechSynthesizer()
-    voice.denoising = voice.dereverberation = 0.0
+    voice.style = replace(voice.style, denoising=0.0, dereverberation=0.0)
     (bare,) = voice.predict(["AA1", "B"], [20, 10])
     assert bare.spectrogram[:, 0].max() > -6

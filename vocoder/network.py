@@ -8,18 +8,18 @@
     audio -> its spectrum * what its mel bands lack of those asked for -> inverse STFT -> audio (B, 256 T)
 
 As in Vocos (arXiv 2306.00814), all the network's work is done 86 times a second and an inverse short-time Fourier
-transform makes samples of it. What is hard there is the phase, and it is not learned here: a pulse train of the right
-pitch has it (source-filter model: Fant 1960; with a network as the filter, arXiv 1904.12088; with harmonics plus
-noise, arXiv 2001.04643). The filters start from the amplitude that the mel bands say (as in arXiv 2406.08196), so the
+transform turns its output into samples. The hard part, phase, is not learned: a pulse train of the right pitch has it
+(source-filter model: Fant 1960; with a network as the filter, arXiv 1904.12088; with harmonics plus noise,
+arXiv 2001.04643). The filters start from the amplitudes that the mel bands imply (as in arXiv 2406.08196), so the
 network learns a correction. A frame's pitch is one of 180 classes (as in arXiv 1802.06182): where a blurred spectrogram
-leaves several possible, one is chosen, where a regression would give their mean. Who has made the spectrogram may say
-which is to be expected, as a prior of the classes: the octave below is often nearly as likely.
+leaves several possible, one is chosen, where a regression would give their mean. The caller may pass the expected
+pitch, a prior over the classes: the octave below is often nearly as likely.
 
 A window of 46 ms smears what is shorter: bursts, the decay of each pulse, the noise that comes with it. The second
-network looks at the voice in windows of 12 ms, four a frame, and says how loud voice and noise should be in each.
+network sees the voice in windows of 12 ms, four a frame, and predicts how loud voice and noise should be in each.
 
 Everything is a function of position: noise comes from a fixed table, and the phase of the pulses is a sum over frames.
-So a spectrogram spoken in chunks (`stream`) is the one spoken whole.
+So a spectrogram spoken in chunks (`stream`) gives the same audio as one spoken at once.
 
 Letters: B batch, M = 80 bands, T frames, F = 513 frequencies (129 of short windows), S samples, K pitch classes,
 D width.
@@ -30,19 +30,26 @@ from __future__ import annotations
 import math
 import pathlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lj_speech import MEL_FLOOR, MEL_SCALE_BINS, SAMPLING_RATE, SPECTROGRAMS_MEAN, SPECTROGRAMS_STD, STFT_HOP_LENGTH
-from training import load_model
+from vocoder import weights
+from vocoder.spectrogram import (
+    FFT_SIZE,
+    MEL_FLOOR,
+    MEL_SCALE_BINS,
+    N_FREQUENCIES,
+    SAMPLING_RATE,
+    SPECTROGRAMS_MEAN,
+    SPECTROGRAMS_STD,
+    STFT_HOP_LENGTH,
+)
 
 WEIGHTS_PATH = pathlib.Path(__file__).with_name("vocoder.pth")
-FFT_SIZE = 1024  # and length of the Hann window
-N_FREQUENCIES = FFT_SIZE // 2 + 1
 MARGIN = FFT_SIZE // (2 * STFT_HOP_LENGTH)  # frames on either side that overlap with a frame's first half
 REACH = (FFT_SIZE - 1) // STFT_HOP_LENGTH  # frames on either side that overlap with a frame
 SHORT_SIZE = FFT_SIZE // 4  # samples of the short window
@@ -83,7 +90,7 @@ class Config:
 
 
 class Filters(NamedTuple):
-    """What the network says of each frame."""
+    """What the network predicts for each frame."""
 
     pitch_logits: Tensor  # (B, T, K)
     voice: Tensor  # (B, T, F) complex
@@ -231,27 +238,27 @@ class Vocoder(nn.Module):
         rough = voice + noise
         return torch.cat([rough[:, :SHORT_START], audio, rough[:, inside.stop :]], dim=1)
 
-    def correct(self, audio: Tensor, spectrograms: Tensor, trust: float | Tensor) -> Tensor:
+    def correct(self, audio: Tensor, spectrograms: Tensor, band_correction: float | Tensor) -> Tensor:
         """What `render` made of log-mel (B, M, T) -> the same with each band as loud as asked for.
 
         The noise is loud and soft by chance, and neighbouring frames add up to more or less than either asked for.
-        `trust`, from 0 to 1, is how far to go: a measured spectrogram is to be matched, a predicted one is a guess that
-        sounds worse when it is taken at its word. One number, or (B, 1, 1).
+        `band_correction`, from 0 to 1, is how far to go: a measured spectrogram should be matched; a predicted one is a
+        guess, and matching it exactly sounds worse. One number, or (B, 1, 1).
         """
         frames = spectra(audio, self.window)
         heard = (frames.abs() @ self.bands).clamp_min(MEL_FLOOR).log()  # (B, T, M)
         lacking = (spectrograms.mT - heard).clamp(-LARGEST_CORRECTION, LARGEST_CORRECTION)
-        return overlap_add(frames * ((trust * lacking) @ self.prior.T).exp(), self.window)
+        return overlap_add(frames * ((band_correction * lacking) @ self.prior.T).exp(), self.window)
 
-    def forward(self, spectrograms: Tensor, trust: float = 1.0, pitch: Tensor | None = None) -> Tensor:
+    def forward(self, spectrograms: Tensor, band_correction: float = 1.0, pitch: Tensor | None = None) -> Tensor:
         """Log-mel spectrograms (B, 80, T), natural log, not normalised -> audio (B, 256 T).
 
-        `trust` as in `correct`; `pitch` (B, T) in Hz, if it is known, as in `decode_pitch`.
+        `band_correction` as in `correct`; `pitch` (B, T) in Hz, if it is known, as in `decode_pitch`.
         """
-        return torch.cat(list(self.stream(spectrograms, spectrograms.shape[-1], trust, pitch)), dim=1)
+        return torch.cat(list(self.stream(spectrograms, spectrograms.shape[-1], band_correction, pitch)), dim=1)
 
     def stream(
-        self, spectrograms: Tensor, chunk: int = 32, trust: float = 1.0, pitch: Tensor | None = None
+        self, spectrograms: Tensor, chunk: int = 32, band_correction: float = 1.0, pitch: Tensor | None = None
     ) -> Iterator[Tensor]:
         """As `forward`, yielded in pieces (B, 256 n), each as soon as it is ready.
 
@@ -260,13 +267,13 @@ class Vocoder(nn.Module):
         """
         if spectrograms.dim() != 3 or spectrograms.shape[1] != MEL_SCALE_BINS or spectrograms.shape[2] == 0:
             raise ValueError(f"expected (B, {MEL_SCALE_BINS}, T) with T > 0, got {tuple(spectrograms.shape)}")
-        if not 0 <= trust <= 1:
-            raise ValueError(f"trust is {trust}: give 0 for predicted spectrograms to 1 for measured ones")
+        if not 0 <= band_correction <= 1:
+            raise ValueError(f"band_correction is {band_correction}: give 0 (predicted spectrograms) to 1 (measured)")
         if chunk < 1:
             raise ValueError(f"chunk is {chunk}: give at least 1 frame")
         if pitch is not None and (pitch.shape != spectrograms[:, 0].shape or not (pitch > 0).all()):
             raise ValueError(f"expected a pitch > 0 Hz for each frame, {tuple(spectrograms[:, 0].shape)}")
-        n_frames, reach = spectrograms.shape[2], self.config.short_context + (REACH if trust > 0 else 0)
+        n_frames, reach = spectrograms.shape[2], self.config.short_context + (REACH if band_correction > 0 else 0)
         phase = torch.zeros(len(spectrograms), dtype=torch.float64, device=spectrograms.device)
         begin, end = 0, min(chunk, n_frames)
         while begin < n_frames:
@@ -284,7 +291,8 @@ class Vocoder(nn.Module):
             inside = slice(rough_first - seen[0], rough_last - seen[0])
             filters = quieten(Filters(*(part[:, inside] for part in filters)))
             rough = self.render(filters, pulse_spectra, self.noise_frames(rough_first, rough_last - rough_first))
-            audio = self.correct(rough, spectrograms[..., rough_first:rough_last], trust) if trust > 0 else rough
+            asked = spectrograms[..., rough_first:rough_last]
+            audio = self.correct(rough, asked, band_correction) if band_correction > 0 else rough
             start = (begin - rough_first + MARGIN) * STFT_HOP_LENGTH
             yield audio[:, start : start + (end - begin) * STFT_HOP_LENGTH]
             following = max(end - 1 - reach, 0) - MARGIN  # the first frame of the next chunk's `wanted`
@@ -355,12 +363,23 @@ def pulses(phase: Tensor, cycles: Tensor) -> Tensor:
 
 
 def load(path: str | pathlib.Path | None = None, device: str | torch.device = "cpu") -> Vocoder:
-    """The vocoder in evaluation mode, with the weights that `train_vocoder.py` wrote to `path` (`vocoder.pth`).
+    """The vocoder in evaluation mode, with the weights in `path` (`vocoder.pth` beside this file by default).
 
-    Raises FileNotFoundError where there is no file, ValueError where it is not such a file.
+    Raises FileNotFoundError where there is no file, ValueError where it holds no vocoder.
     """
-    path, advice = pathlib.Path(path or WEIGHTS_PATH), "`git checkout vocoder.pth`, or train with train_vocoder.py"
-    if not path.is_file():
-        raise FileNotFoundError(f"there are no vocoder weights at {path.resolve()}: {advice}")
-    model = load_model(path, lambda config: Vocoder(Config(**config)), "vocoder", advice)
+    advice = "`git checkout vocoder/vocoder.pth`, or train one with `python -m recipe train-vocoder`"
+    model = weights.load(pathlib.Path(path or WEIGHTS_PATH), build, "vocoder", advice)
     return model.requires_grad_(False).to(device)
+
+
+def build(content: dict) -> Vocoder:
+    """What `save` wrote -> a vocoder."""
+    model = Vocoder(Config(**content["config"]))
+    model.load_state_dict(weights.unpack(content["weights"]))
+    return model
+
+
+def save(model: Vocoder, path: pathlib.Path, runs: list[dict]) -> None:
+    """Write weights, settings and `runs`, the settings of all the trainings that led to them."""
+    content = {"config": asdict(model.config), "weights": weights.pack(model), "training": {"runs": runs}}
+    weights.save(content, path)

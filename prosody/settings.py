@@ -1,0 +1,40 @@
+"""What the extension is, stored in the checkpoint, and how it speaks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of the pitch model and the pitch encoding."""
+
+    lowest_pitch: float = 88.2  # Hz; what is lower or higher sounds like the lowest or highest
+    highest_pitch: float = 416.0
+    n_pitches: int = 32  # between them, 0.87 semitones from one to the next
+    pitch_embedding: int = 64  # of the phonemes, for the pitch model: the encoder's overfits the recordings
+    pitch_width: int = 128  # of each direction of its GRU
+    cue_embedding: int = 16
+    cue_dropout: float = 0.1  # part of the utterances without cues, like phonemes that come without a text
+    pitch_dropout: float = 0.4
+
+    @property
+    def log_pitch_mean(self) -> float:
+        """Of the logarithm of Hz: what the pitch model's output is normalised with."""
+        return math.log(self.lowest_pitch * self.highest_pitch) / 2
+
+    @property
+    def log_pitch_std(self) -> float:
+        return math.log(self.highest_pitch / self.lowest_pitch) / 6
+
+
+@dataclass(frozen=True)
+class Style:
+    """How the voice speaks. The defaults were chosen for the shipped voice."""
+
+    pitch_shift: float = -0.3  # semitones above the prediction; this gives the speaker's mean
+    intonation: float = 1.35  # how far the predicted melody, a mean of likely ones, goes up and down: 0 is flat
+    question_rise: float = 5.0  # semitones that the end of a yes/no question is above the prediction
+    denoising: float = 10.0  # times the power of the room's noise that is taken away; 0 leaves it
+    dereverberation: float = 0.1  # times the power of the room's echo that is taken away
