@@ -18,7 +18,7 @@ import numpy as np
 
 import part2_solution
 from lj_speech import FRAME_MILLISECONDS
-from vocoder.weights import checksum
+from vocoder.weights import checksum, find
 
 DATASET_DRIVE_ID = "12jELyw8AZTyahMFibXd3yiPAnqnFf9eS"  # LJ-Speech-aligned, as published for the course
 
@@ -112,8 +112,7 @@ def find_checkpoint(folder: str | pathlib.Path = ".") -> pathlib.Path:
     md5, link = part2_solution.get_checkpoint_metadata()
     path = pathlib.Path(folder, part2_solution.CHECKPOINT_PATH)
     shipped = path.with_name(f"{path.stem}-shipped{path.suffix}")
-    beside = pathlib.Path(part2_solution.__file__).with_name(path.name)
-    for candidate in (path, shipped, beside):
+    for candidate in (path, shipped, find(path.name, beside=part2_solution.__file__)):
         if candidate.is_file() and checksum(candidate) == md5:
             return candidate
     if link:

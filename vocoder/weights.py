@@ -12,6 +12,8 @@ from typing import BinaryIO
 import torch
 from torch import Tensor, nn
 
+INSTALLED = "part2_solution_weights"  # where pip puts TTS.pth: in site-packages itself, Python runs all *.pth files
+
 
 def write_atomically(path: pathlib.Path, write: Callable[[BinaryIO], object]) -> None:
     """`write` to a temporary file in the same folder, then rename: `path` always holds a complete file."""
@@ -23,9 +25,9 @@ def write_atomically(path: pathlib.Path, write: Callable[[BinaryIO], object]) ->
 
 
 def find(path: str | pathlib.Path, beside: str | pathlib.Path) -> pathlib.Path:
-    """A relative path is looked for in the working folder, then in the folder of the file `beside`."""
-    path, other = pathlib.Path(path), pathlib.Path(beside).parent / path
-    return other if other.is_file() and not path.is_file() else path
+    """A relative path is looked for in the working folder, beside the file `beside`, and where pip puts it."""
+    folder, path = pathlib.Path(beside).parent, pathlib.Path(path)
+    return next((place for place in (path, folder / path, folder / INSTALLED / path) if place.is_file()), path)
 
 
 def checksum(path: pathlib.Path) -> str:
