@@ -40,15 +40,15 @@ import evaluate
 import numpy as np
 import peers
 import torch
-import torchaudio
 from evaluate import Utterance
 from tables import markdown_table
 from tqdm import tqdm
 
 import lj_speech
-import prepare_data
 from lj_speech import MEL_SCALE_BINS, PAUSE, SAMPLING_RATE
 from part2_solution import TextToSpeechSynthesizer
+from recipe import prepare, teacher
+from vocoder.spectrogram import FFT_SIZE, mel_bands, mel_spectrogram
 
 STOPS = "P", "T", "K"
 SHIFTS = range(-8, 5)  # frames
@@ -60,11 +60,7 @@ PAUSE_FRAMES = 10  # at least, of a pause that is measured
 PAUSE_MARGINS = 2, 6  # frames left out at its begin and end: the window reaches 2 into speech, and an onset is early
 LOW, HIGH = 1000.0, 3000.0  # Hz
 
-HIBARI_UNIT = 0.025  # s, of its durations
 HIBARI_LATE = 0.05  # s by which its borders come after the sound, see --shifts
-HIBARI_DURATIONS = "/Clip_output_0"  # a value inside its graph
-HIBARI_STOPS = dict(zip("ptk", STOPS))
-STRESS_MARKS, PUNCTUATION = frozenset("ˈˌ"), frozenset(';:,.!?—…"()“”')
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Measures
@@ -83,11 +79,7 @@ class Measured(NamedTuple):
 @functools.cache
 def band_frequencies() -> np.ndarray:
     """(80,) Hz, the middle of each mel band."""
-    n_frequencies = prepare_data.FFT_SIZE // 2 + 1
-    filters = torchaudio.functional.melscale_fbanks(
-        n_frequencies, 0.0, prepare_data.MAX_FREQUENCY, MEL_SCALE_BINS, SAMPLING_RATE, "slaney", "slaney"
-    )
-    return filters.argmax(dim=0).numpy() * SAMPLING_RATE / prepare_data.FFT_SIZE
+    return mel_bands().argmax(axis=0) * SAMPLING_RATE / FFT_SIZE
 
 
 def decibels(power: np.ndarray | float) -> float:
@@ -178,34 +170,6 @@ def summarise(kind: str, measured: Sequence[Measured]) -> dict:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def hibari_phonemes(symbols: str, units: Sequence[int]) -> list[tuple[str, int]]:
-    """Symbols with their durations -> phonemes, of which only pauses and P, T, K have our names.
-
-    A stress mark belongs to the vowel after it, a space to the phoneme before it, and a mark makes a pause.
-    `symbols` begins and ends with "" for the silence there.
-    """
-    phonemes: list[tuple[str, int]] = []
-    carried = 0
-    for symbol, duration in zip(symbols, units, strict=True):
-        if symbol in STRESS_MARKS:
-            carried += duration
-        elif symbol == " " and phonemes:
-            phonemes[-1] = phonemes[-1][0], phonemes[-1][1] + duration
-        else:
-            code = PAUSE if symbol == "" or symbol in PUNCTUATION else HIBARI_STOPS.get(symbol, symbol)
-            joined = code == PAUSE and phonemes and phonemes[-1][0] == PAUSE
-            before = phonemes.pop()[1] if joined else 0
-            phonemes.append((code, before + carried + duration))
-            carried = 0
-    return phonemes
-
-
-def hibari_frames(phonemes: Sequence[tuple[str, int]]) -> list[int]:
-    """Their durations in our frames, as the network has them."""
-    borders = np.cumsum([0, *[units for _, units in phonemes]]) * HIBARI_UNIT
-    return np.diff([lj_speech.frame_at(1000 * border) for border in borders]).tolist()
-
-
 def shift_borders(durations: Sequence[int], n_frames: int) -> list[int]:
     """All borders so many frames later, but for the outer two."""
     borders = np.cumsum([0, *durations])
@@ -218,28 +182,24 @@ def load_timed_hibari(late: float = HIBARI_LATE) -> Callable[[str, str], Utteran
 
     Raises ModuleNotFoundError without packages.
     """
-    hibari, onnx, runtime = (evaluate.tool(name) for name in ("hibari", "onnx", "onnxruntime"))
-    say, voice = peers.load_hibari(n_threads=1), hibari.Hibari()
-    graph = onnx.load(voice.model_path)
-    graph.graph.output.append(onnx.helper.make_tensor_value_info(HIBARI_DURATIONS, onnx.TensorProto.FLOAT, None))
-    session = runtime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    teacher.load_teacher()
 
     def speak(name: str, text: str) -> Utterance:
-        phonemes = []
-        for symbols in voice.phonemize(text):
-            known = [symbol for symbol in symbols if symbol in voice.vocab]
-            inputs = {"ids": np.array([voice.ids(symbols)], np.int64), "speed": np.ones(1, np.float32)}
-            (units,) = session.run([HIBARI_DURATIONS], inputs)
-            phonemes += hibari_phonemes(["", *known, ""], units.reshape(-1).astype(int).tolist())
-        durations = shift_borders(hibari_frames(phonemes), -lj_speech.frame_at(1000 * late))
-        return Utterance(name, text, say(text), [code for code, _ in phonemes], durations)
+        sentences = teacher.read_sentences(text, 1.0, np.random.default_rng(peers.SEED))
+        audio = prepare.resample(np.concatenate([part.audio for part in sentences]), teacher.RATE, SAMPLING_RATE)
+        segments = teacher.read_symbols(
+            [symbol for part in sentences for symbol in part.symbols], [n for part in sentences for n in part.units]
+        )
+        borders = [lj_speech.frame_at(segment.end * teacher.UNIT) for segment in segments]
+        durations = shift_borders(np.diff([0, *borders]).tolist(), -lj_speech.frame_at(1000 * late))
+        return Utterance(name, text, audio, [segment.code for segment in segments], durations)
 
     return speak
 
 
 def analysed(utterance: Utterance) -> Utterance:
     """With the spectrogram of its audio."""
-    return utterance._replace(spectrogram=prepare_data.mel_spectrogram(torch.as_tensor(utterance.audio)).numpy())
+    return utterance._replace(spectrogram=mel_spectrogram(utterance.audio))
 
 
 def speak_texts(synthesizer: TextToSpeechSynthesizer, texts: Mapping[str, str]) -> dict[str, list[Utterance]]:

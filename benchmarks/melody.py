@@ -23,15 +23,18 @@ import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))  # the modules of the project
 
+import peers  # noqa: E402
+
 import lj_speech  # noqa: E402
 from part2_solution import AcousticModel, TextToSpeechSynthesizer, Vocabulary, collate  # noqa: E402
 from recipe import melody as features  # noqa: E402
-from recipe import prepare, teacher  # noqa: E402
+from recipe import prepare  # noqa: E402
 
 QUESTIONS = pathlib.Path(__file__).with_name("questions.tsv")
 END = 0.1  # s of voice
 SEMITONES = 12 / np.log(2)
-SPEAKER_LIMITS, PIPER_LIMITS = (90.0, 450.0), (teacher.LOWEST, teacher.HIGHEST)  # Hz, where Praat looks
+# Hz, where Praat looks for the pitch: of a woman, and of Piper's `joe`
+LIMITS = {"ours": (90.0, 450.0), "hibari": (90.0, 450.0), "piper": (50.0, 200.0)}
 
 
 def mean(values: Sequence[float]) -> str:
@@ -79,18 +82,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=pathlib.Path, nargs="?", default=pathlib.Path("TTS.pth"))
     parser.add_argument("--dataset", type=pathlib.Path, help="an aligned dataset, for the first table")
-    parser.add_argument("--piper", action="store_true", help="the questions of Piper's voice too")
+    parser.add_argument("--peers", nargs="*", default=[], choices=peers.PEERS, help="the questions of these voices too")
     options = parser.parse_args(arguments)
     synthesizer = TextToSpeechSynthesizer(options.checkpoint)
     if options.dataset:
         correlations, ratios = like_the_speaker(synthesizer.model.cpu(), lj_speech.get_dataset(options.dataset)[1])
         print(f"like the speaker, n = {len(ratios)}: correlation {mean(correlations)}, deviation {mean(ratios)}")
         synthesizer.model.to(synthesizer.device)
-    voices = {"voice": (lambda text: synthesizer.synthesize_from_text(text)[0].numpy(), SPEAKER_LIMITS)}
-    if options.piper:
-        voices["piper"] = teacher.load_teacher(), PIPER_LIMITS
-    for name, voice in voices.items():
-        rises = {kind: mean(values) for kind, values in compare(*voice).items()}
+    voices = {"ours": lambda text: synthesizer.synthesize_from_text(text)[0].numpy()}
+    voices |= {name: peers.PEERS[name](1) for name in options.peers}
+    for name, speak in voices.items():
+        rises = {kind: mean(values) for kind, values in compare(speak, LIMITS[name]).items()}
         print(f"{name}, n = {len(read_questions())} pairs, semitones: {rises}")
 
 

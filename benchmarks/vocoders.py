@@ -38,6 +38,7 @@ from typing import Any, NamedTuple
 import compare
 import evaluate
 import numpy as np
+import peers
 import torch
 import torch.nn.functional as F
 import torchaudio
@@ -49,7 +50,7 @@ from tqdm import tqdm
 import lj_speech
 from lj_speech import PAUSE
 from part2_solution import CHECKPOINT_PATH, TextToSpeechSynthesizer
-from recipe import prepare, teacher
+from recipe import prepare
 from vocoder.hifigan import DELAY
 from vocoder.network import WEIGHTS_PATH
 from vocoder.spectrogram import FFT_SIZE, SAMPLING_RATE, STFT_HOP_LENGTH, mel_bands, mel_spectrogram
@@ -313,7 +314,7 @@ def timed(function: Callable, *arguments) -> tuple[float, Any]:
 def load_piper(n_threads: int) -> Callable[[str], Iterator[np.ndarray]] | None:
     """Piper's voice `joe`: text -> the audio of each sentence at its rate, which is ours; None without the packages."""
     try:
-        return teacher.load_piper(n_threads)
+        return peers.load_piper_sentences(n_threads)
     except ModuleNotFoundError:
         return None
 

@@ -274,7 +274,7 @@ def test_missing_packages_are_none(monkeypatch):
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(vocoders, "tool", missing)
-    monkeypatch.setattr(vocoders.teacher, "need", missing)
+    monkeypatch.setattr(vocoders.peers.importlib, "import_module", missing)
     assert vocoders.load_pesq() is None and vocoders.load_piper(1) is None
 
 

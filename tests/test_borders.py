@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from conftest import write_utterance
 
-import lj_speech
 from benchmarks import borders
 from benchmarks.evaluate import Utterance
 
@@ -77,19 +76,6 @@ def test_a_pause_is_measured_over_the_mean_power_of_what_is_spoken():
     expected = math.exp(-6) * (1 - high) + math.exp(-8) * high, math.exp(-8) * high
     assert measured.pause == pytest.approx([10 * math.log10(power) for power in expected], abs=1e-4)
     assert borders.measure(spectrogram[:, 15:], CODES, [5, *DURATIONS[1:]]).pause is None
-
-
-def test_hibaris_symbols_become_phonemes():
-    symbols = ["", "t", "ˈ", "O", " ", "k", ",", " ", "m", ""]
-    found = borders.hibari_phonemes(symbols, [12, 2, 1, 4, 1, 2, 5, 1, 3, 6])
-    assert found == [("pau", 12), ("T", 2), ("O", 6), ("K", 2), ("pau", 6), ("m", 3), ("pau", 6)]
-    assert borders.hibari_phonemes(["", ".", "m", ""], [2, 3, 1, 1])[0] == ("pau", 5)
-
-
-def test_hibaris_durations_are_counted_in_our_frames():
-    frames = borders.hibari_frames([("pau", 12), ("T", 4), ("O", 8), ("pau", 8)])
-    starts = [lj_speech.frame_at(1000 * seconds) for seconds in (0, 0.3, 0.4, 0.6, 0.8)]
-    assert frames == np.diff(starts).tolist()
 
 
 def test_shifted_borders_keep_the_length():

@@ -20,11 +20,11 @@ def glide(low: float, high: float, seconds: float = 1.0) -> np.ndarray:
 
 def test_the_rise_is_that_of_the_end():
     pytest.importorskip("parselmouth")
-    assert melody.rise(glide(200, 200), melody.SPEAKER_LIMITS) == pytest.approx(0, abs=0.1)
-    assert melody.rise(glide(200, 300), melody.SPEAKER_LIMITS) == pytest.approx(12 * np.log2(1.5), abs=1.5)
-    assert melody.rise(glide(300, 200), melody.SPEAKER_LIMITS) < -5
+    assert melody.rise(glide(200, 200), melody.LIMITS["ours"]) == pytest.approx(0, abs=0.1)
+    assert melody.rise(glide(200, 300), melody.LIMITS["ours"]) == pytest.approx(12 * np.log2(1.5), abs=1.5)
+    assert melody.rise(glide(300, 200), melody.LIMITS["ours"]) < -5
     with pytest.raises(ValueError, match="no voice"):
-        melody.rise(np.zeros(9999), melody.SPEAKER_LIMITS)
+        melody.rise(np.zeros(9999), melody.LIMITS["ours"])
 
 
 def test_questions_come_with_statements():
@@ -35,7 +35,7 @@ def test_questions_come_with_statements():
 
 def test_questions_are_compared_with_their_statements(monkeypatch):
     monkeypatch.setattr(melody, "rise", lambda audio, limits: audio)
-    rises = melody.compare(lambda text: 2.0 if text.endswith("?") else -1.0, melody.SPEAKER_LIMITS)
+    rises = melody.compare(lambda text: 2.0 if text.endswith("?") else -1.0, melody.LIMITS["ours"])
     assert set(rises["question"]) == {2.0} and set(rises["statement"]) == {-1.0} and set(rises["difference"]) == {3.0}
 
 
