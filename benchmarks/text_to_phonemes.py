@@ -1,4 +1,4 @@
-"""Measure english.py: lists of cases by category, agreement with aligned speech, and speed.
+"""Measure `english`: lists of cases by category, agreement with aligned speech, and speed.
 
     python benchmarks/text_to_phonemes.py                             # the project's list, loading time and speed
     python benchmarks/text_to_phonemes.py --cases benchmarks/english_heldout.tsv --failures

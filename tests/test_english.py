@@ -1,4 +1,4 @@
-"""english.py: text to phonemes."""
+"""english: text to phonemes."""
 
 import functools
 import random
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import english
 from benchmarks.text_to_phonemes import agrees, read_cases
+from english.__main__ import main
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 LISTS = {path.stem: read_cases(path) for path in sorted(BENCHMARKS.glob("english_*.tsv"))}
@@ -244,8 +245,8 @@ def test_explain_shows_every_stage():
 
 
 def test_command_line(capsys, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["english.py", "--explain", "Dr. Ray"])
-    english.main()
+    monkeypatch.setattr("sys.argv", ["english", "--explain", "Dr. Ray"])
+    main()
     assert re.search(r"normalised\s+doctor Ray\n\s+doctor\s+dictionary\s+D AA1 K T ER0", capsys.readouterr().out)
 
 

