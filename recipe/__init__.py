@@ -13,5 +13,7 @@
     melody          the pitch of recordings, and the features that a voice learns from
     data            which utterances a model can learn from
     discriminator   tells real from predicted, for both adversarial trainings
+    train_homographs   which reading a homograph has, from labelled sentences, for `english`
+
     command_line    settings as options, errors as one line
 """
