@@ -3,7 +3,7 @@
     python benchmarks/vocoders.py --dataset LJ-Speech-aligned --clips LJSpeech-1.1/wavs --checkpoint TTS.pth
 
 Vocoders
-    harmonic       ours, see `vocoder.py`
+    harmonic       ours, see `vocoder.network`
     hifigan        HiFi-GAN V1 (arXiv 2010.05646), published weights of LJ Speech. Its authors trained on nearly all
                    of those recordings, so it probably knows the ones that are held out here
     griffin-lim    no learning: the phases that fit the amplitudes (Griffin and Lim 1984; 60 iterations of the faster
@@ -19,9 +19,9 @@ Parts, chosen with --parts
              and the seconds until the first audio: `harmonic` gives it after a chunk of frames, the others at the end.
              Median, least and most. Piper speaks the same sentences in the same run, on as many threads
 
-The other columns are those of `evaluate.py`. HiFi-GAN's audio comes half a frame late: it is aligned before anything is
-measured, and all audio of one utterance is cut to one length, since DistillMOS likes long clips better. Whisper and
-DistillMOS, PESQ and Piper are in `requirements-eval.txt`; without the last two their columns and row are left out.
+The other columns are those of `evaluate.py`. HiFi-GAN's audio comes half a frame late, which `lj_speech.Vocoder` undoes;
+all audio of one utterance is cut to one length, since DistillMOS likes long clips better. Whisper and DistillMOS, PESQ
+and Piper are in `requirements-eval.txt`; without the last two their columns and row are left out.
 """
 
 from __future__ import annotations

@@ -213,7 +213,7 @@ def finetune(
         while state.step < n_steps:
             losses = take_step(state, judge, next(batches).to(state.device), before)
             bar.update()
-            if state.step % LOG_EVERY == 0:
+            if state.step == 1 or state.step % LOG_EVERY == 0:
                 run.log("adversarial", state, losses)
                 bar.set_postfix(loss=f"{float(losses['loss']):.3f}")
             if state.step % SAVE_EVERY == 0:

@@ -92,9 +92,6 @@ class WithFeatures(lj_speech.AlignmentDataset):
     def __add__(self, other: WithFeatures) -> WithFeatures:
         return WithFeatures(self.dataset + other.dataset, self.features + other.features)
 
-    def without_spectrograms(self) -> WithFeatures:
-        return WithFeatures(lj_speech.AlignmentDataset(self.alignments), self.features)
-
     def where(self, wanted: Sequence[int]) -> WithFeatures:
         """The samples at these places, without spectrograms."""
         alignments = lj_speech.AlignmentDataset([self.alignments[index] for index in wanted])

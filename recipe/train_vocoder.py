@@ -365,7 +365,7 @@ def train(
             against = judge if state.step >= adversarial_from else None
             losses = take_step(state, next(batches).to(device), against)
             bar.update()
-            if state.step % LOG_EVERY == 0:
+            if state.step == 1 or state.step % LOG_EVERY == 0:
                 run.log("vocoder", state, losses)
                 bar.set_postfix(loss=f"{float(losses['loss']):.3f}")
             if state.step % SAVE_EVERY == 0 or state.step == n_steps:
