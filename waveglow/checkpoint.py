@@ -9,10 +9,12 @@ the numbers are read as bytes and loaded strictly into our own `WaveGlow`.
 which the published file has. That format and the later zip are both read here, whatever device they were saved on.
 """
 
+from __future__ import annotations
+
+import pathlib
 import pickle
 import zipfile
 from collections import OrderedDict
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO, NamedTuple
 
@@ -90,7 +92,7 @@ def _storage(data: bytes, dtype: torch.dtype, n_elements: int) -> Tensor:
     return torch.frombuffer(bytearray(data), dtype=dtype) if data else torch.empty(0, dtype=dtype)
 
 
-def _read_zip(path: Path) -> tuple[Any, dict[str, Tensor]]:
+def _read_zip(path: pathlib.Path) -> tuple[Any, dict[str, Tensor]]:
     with zipfile.ZipFile(path) as archive:
         [pickled] = (name for name in archive.namelist() if name.endswith("/data.pkl"))
         with archive.open(pickled) as file:
@@ -100,7 +102,7 @@ def _read_zip(path: Path) -> tuple[Any, dict[str, Tensor]]:
         return content, {key: _storage(archive.read(folder + key), *kind) for key, kind in reader.dtypes.items()}
 
 
-def _read_legacy(path: Path) -> tuple[Any, dict[str, Tensor]]:
+def _read_legacy(path: pathlib.Path) -> tuple[Any, dict[str, Tensor]]:
     with path.open("rb") as file:
         if Reader(file).load() != LEGACY_MAGIC:
             raise pickle.UnpicklingError("it was not written by torch.save")
@@ -147,14 +149,14 @@ def _config(state: dict[str, Tensor], hop_length: int) -> Config:
     )
 
 
-def load(path: str | Path, device: str | torch.device = "cpu") -> WaveGlow:
+def load(path: str | pathlib.Path, device: str | torch.device = "cpu") -> WaveGlow:
     """The published WaveGlow in evaluation mode, in fp32, weight normalisation folded into the weights.
 
     The dimensions are those of the file's tensors, so smaller or larger models of the same make load too.
     `FileNotFoundError` where there is no file; `ValueError` where it is broken, holds something else or asks for
     anything that a WaveGlow does not need. No code from the file is run, no module it names is imported.
     """
-    path = Path(path)
+    path = pathlib.Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no WaveGlow weights at {path}: NVIDIA publishes waveglow_256channels_ljs_v2.pt")
     try:

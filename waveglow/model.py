@@ -4,6 +4,8 @@ Letters: B batch, M bands, T frames, S samples, c channels of a flow (8, later 6
 Section and equation numbers are those of the paper. Parameters are named as in the published weights.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import NamedTuple
 
