@@ -1,6 +1,7 @@
 """Words in context: the reading of a word that depends on its neighbours, and weak forms."""
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -149,7 +150,11 @@ def pronounce_words(normalized: str, custom: Mapping[str, str]) -> list[Word]:
         elif len(token) > 1 and (codes := _by_rule(lowered, place)):
             words.append(Word(token, codes.split(), "context"))
         else:
-            codes, source = reading(token)
+            try:
+                codes, source = reading(token)
+            except ValueError as problem:  # a letter of another script that came through as a word
+                warnings.warn(str(problem), stacklevel=2)
+                continue
             words.append(Word(token, codes.split(), source))
     for word, following in zip(words, [*words[1:], Word("", [PAUSE], "pause")]):
         if word.text.lower() in WEAK_FORMS and word.source == "dictionary":

@@ -5,7 +5,7 @@
 
 A normalised sentence holds words, single capitals (the letter's name: "A" is the letter, "a" the article) and the
 marks , . ; : ? ! at which a reader pauses. Tables come first; then a function for each kind of number, date, address or
-abbreviation; then `RULES`, which calls them in order.
+abbreviation; then the rules, which call them in order.
 """
 
 import re
@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from functools import cache, lru_cache
 
 from .lexicon import dictionary, table
+from .other_lexicon import is_said, is_word
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Tables: characters
@@ -27,7 +28,7 @@ CHARACTERS = {
     "⅔": " 2/3", "⅛": " 1/8", "⅜": " 3/8", "⅝": " 5/8", "⅞": " 7/8", "⅕": " 1/5", "⅖": " 2/5", "⅗": " 3/5",
     "⅘": " 4/5", "⅙": " 1/6", "⅚": " 5/6", "⅐": " 1/7", "⅑": " 1/9", "⅒": " 1/10",
     **{mark: mark for mark in "²³–¢°£€¥₹₽₩₪"},
-    "×": " times ", "÷": " divided by ", "±": " plus or minus ", "≈": " approximately ", "≠": " is not equal to ",
+    "×": " times ", "÷": " divided by ", "±": " plus or minus ", "√": " square root of ", "≈": " approximately ", "≠": " is not equal to ",
     "≤": " at most ", "≥": " at least ", "→": " arrow ", "§": " section ", "¶": " paragraph ", "ß": "ss", "ẞ": "SS",
     "ı": "i", "İ": "I", "ſ": "s",  # patterns that ignore case take them for i and s, tables do not
 }
@@ -51,7 +52,8 @@ cpl corporal / cmdr commander / adm admiral / pres president / rep representativ
 ft fort / pvt private / supt superintendent / insp inspector / det detective / fr father
 """)
 ABBREVIATIONS = table("""
-ave avenue / blvd boulevard / rd road / hwy highway / etc etcetera / vs versus / vol volume / vols volumes
+ave avenue / blvd boulevard / rd road / hwy highway / expy expressway / pkwy parkway / ln lane / etc etcetera
+vs versus / vol volume / vols volumes
 pp pages / approx approximately / al al / co company / corp corporation / inc incorporated / ltd limited
 dept department / jr junior / sr senior / esq esquire / bros brothers / assn association / univ university
 est established / misc miscellaneous / min minutes / max maximum / govt government / intl international
@@ -59,8 +61,21 @@ tel telephone / ext extension / apt apartment / cf compare / ed edition / eds ed
 mass massachusetts / conn connecticut / calif california / tex texas / tenn tennessee / penn pennsylvania
 p page / no number / nos numbers / fig figure / figs figures / ch chapter / pg page / sec section
 """)
+STREETS = table("""
+ave avenue / blvd boulevard / rd road / hwy highway / expy expressway / pkwy parkway / ln lane / ct court / pl place
+st street / dr drive / sq square / ter terrace / cir circle / fwy freeway / tpke turnpike / trl trail
+""")
+STATES = table("""
+AL Alabama / AK Alaska / AZ Arizona / AR Arkansas / CA California / CO Colorado / CT Connecticut / DE Delaware
+FL Florida / GA Georgia / HI Hawaii / ID Idaho / IL Illinois / IN Indiana / IA Iowa / KS Kansas / KY Kentucky
+LA Louisiana / ME Maine / MD Maryland / MA Massachusetts / MI Michigan / MN Minnesota / MS Mississippi / MO Missouri
+MT Montana / NE Nebraska / NV Nevada / NH New Hampshire / NJ New Jersey / NM New Mexico / NY New York
+NC North Carolina / ND North Dakota / OH Ohio / OK Oklahoma / OR Oregon / PA Pennsylvania / RI Rhode Island
+SC South Carolina / SD South Dakota / TN Tennessee / TX Texas / UT Utah / VT Vermont / VA Virginia / WA Washington
+WV West Virginia / WI Wisconsin / WY Wyoming / DC D C
+""")
 # Words of their own, or too short to be sure of: abbreviations only where a number follows.
-ONLY_BEFORE_DIGITS = set("p no nos fig figs ch pg sec ed mass est max min ca ext".split())
+ONLY_BEFORE_DIGITS = set("p no nos fig figs ch pg sec ed mass est max min ca ext ln".split())
 BEFORE_YEARS = table("c circa / b born / d died")
 DOTTED = table("""
 e.g for example / i.e that is / ph.d P H D / a.k.a also known as / n.b note
@@ -71,6 +86,11 @@ CALENDAR = {name[:3]: name for name in MONTHS + DAYS} | table(
     "sept september / tues tuesday / thur thursday / thurs thursday")
 SAID = set("NASA NATO AIDS UNESCO UNICEF COVID LASER RADAR SCUBA OPEC NAFTA FEMA SWAT SIM PIN GIF RAM ROM ZIP".split())
 SPELLED = set("US IT UN AI RAF PC ASAP UCLA NAACP ACLU AARP IEEE IPA URL CEO AM ID IQ MIT ADHD".split())
+WRITTEN_SO = {  # mixed cases and marks that no rule would read
+    "iOS": "I O S", "macOS": "mac O S", "iPadOS": "I pad O S", "watchOS": "watch O S", "TL;DR": "T L D R",
+    "PhD": "P H D", "PhDs": "P H D's", "LaTeX": "lay tech", "YouTube": "youtube", "GitHub": "git hub", "eBay": "E bay",
+    "o/w": "otherwise", "and/or": "and or", "w/o": "without", "n/a": "N A", "N/A": "N A",
+}
 SHORT_WORDS = set("""
 am an and any are as ask at bad be big but buy by can cat day did do dog eat end far few for fun get go god got guy
 had has he her hey him his hot how if in is its job joy just key kid let lot mad man may me men mom my new no nor not
@@ -95,10 +115,16 @@ CURRENCIES = {  # symbol: one, many, one hundredth, hundredths
     "₹": ("rupee", "rupees", "paisa", "paise"), "₽": ("ruble", "rubles", "kopek", "kopeks"),
     "₩": ("won", "won", "jeon", "jeon"), "₪": ("shekel", "shekels", "agora", "agorot"),
 }
+CURRENCY_CODES = table("""
+USD U S dollars / EUR euros / GBP British pounds / JPY Japanese yen / CHF Swiss francs / CAD Canadian dollars
+AUD Australian dollars / NZD New Zealand dollars / INR Indian rupees / CNY Chinese yuan / RUB Russian rubles
+SEK Swedish kronor / NOK Norwegian kroner / DKK Danish kroner / MXN Mexican pesos / BRL Brazilian reals
+""")
 SCALES = table("k thousand / m million / mn million / b billion / bn billion / tn trillion") | {
     word: word for word in ("hundred", "thousand", "million", "billion", "trillion")}
 UNITS = table("""
-km kilometer / m meter / cm centimeter / mm millimeter / nm nanometer / μm micrometer / kg kilogram / g gram
+km kilometer / dm decimeter / dl deciliter / dL deciliter / cl centiliter / m meter / cm centimeter / mm millimeter
+nm nanometer / μm micrometer / kg kilogram / g gram
 mg milligram / μg microgram / lb pound / lbs pound / oz ounce / ft feet / yd yard / yds yard / mi mile / l liter
 L liter / ml milliliter / mL milliliter / hr hour / hrs hour / h hour / min minute / mins minute / sec second
 secs second / s second / ms millisecond / μs microsecond / Hz hertz / kHz kilohertz / MHz megahertz / GHz gigahertz
@@ -107,21 +133,35 @@ kW kilowatt / MW megawatt / kWh kilowatt hour / V volt / mV millivolt / kV kilov
 kJ kilojoule / kcal kilocalorie / cal calorie / Pa pascal / kPa kilopascal / hPa hectopascal / psi P S I
 dB decibel / mph mile per hour / kph kilometer per hour / rpm R P M / fps frame per second / ha hectare
 °C degree celsius / °F degree fahrenheit / ° degree / yr year / yrs year
-mol mole / ppm part per million / px pixel / hp horsepower / gal gallon / pt pint / tsp teaspoon / tbsp tablespoon
+wk week / wks week / mo month / mos month / Ω ohm / kΩ kilohm / deg degree / d day / Gbps gigabits per second
+kbps kilobits per second / mAh milliamp hour / Wh watt hour / GW gigawatt / GWh gigawatt hour / MWh megawatt hour
+bar bar / mbar millibar / mmHg millimeter of mercury / MPa megapascal / GPa gigapascal / dpi dot per inch
+atm atmosphere / PB petabyte / mol mole / ppm part per million / px pixel / hp horsepower / gal gallon
+pt pint / tsp teaspoon / tbsp tablespoon
 """)
-INVARIABLE_UNITS = {"hertz", "kilohertz", "megahertz", "gigahertz", "feet", "horsepower", "megabits", "P", "R"}
+INVARIABLE_UNITS = {"hertz", "kilohertz", "megahertz", "gigahertz", "feet", "horsepower", "megabits", "gigabits",
+                    "kilobits", "P", "R"}
+UNITS_ALONE = "km m mi mg g kg µg μg ng mL ml cm mm ft lb".split()  # before a slash: "km/h" without a number
 UNIT_SHAPES = {
     **dict.fromkeys(["²", "2", "sq"], "square "), **dict.fromkeys(["³", "3", "cu"], "cubic "), "fl": "fluid "}
 PER = UNITS | {word: word for word in "second minute hour day night week month year person mile gallon pound".split()}
 ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
+NOT_RULERS = set("""
+Vatican Saturn Soyuz Voyager Windows Quake Doom Tekken Ultima Photoshop Euro Pentium Warcraft Fantasy Python
+""".split())
 RULERS = set("""
+Albert Alfonso Afonso Baldwin Boniface Carlos Casimir Charles Conrad David Edmund Eric Ernest Eugene Felix Fernando
+Franz Friedrich Hugh Jaime John Joseph Karl Ladislaus Ludwig Magnus Manuel Maximilian Mehmed Michael Mohammed
+Murad Olaf Olav Pedro Philippe Rama Rainier Robert Rudolf Rudolph Sixtus Suleiman Theodore Theodosius Thomas Umberto
+Valdemar Victor Vittorio Wenceslaus Martin Julius Nicholas Adrian Celestine Honorius Sylvester Calixtus Emmanuel
 Elizabeth Henry Louis George Edward Charles James William Richard John Paul Pius Benedict Gregory Leo Philip Frederick
 Napoleon Alexander Nicholas Peter Catherine Mary Innocent Urban Clement Ferdinand Francis Ivan Wilhelm Ramses
 Ptolemy Darius Xerxes Constantine Leopold Otto Nebuchadnezzar Stephen Juan Felipe Christian Gustav Haakon Harald
 """.split())
 NUMBERED = set("""
 Chapter Part Act Scene Volume Vol Book War Section Article Figure Table Type Class Phase Title Bowl Apollo Number Mark
-Stage Grade Level Unit Day Plate Appendix Canto Psalm Corps Division Group Category Factor Schedule Gemini Rocky
+Stage Grade Level Unit Day Division Season Episode Tier Zone Region Area Army Model Version Round Game Week Psalm Test
+Plate Appendix Canto Corps Group Category Factor Schedule Gemini Rocky
 """.split())
 
 
@@ -133,7 +173,7 @@ LONGEST_RUN = 200  # characters without a space; bounds what any pattern below l
 _LINE_BREAK = re.compile(r"[\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
 _WRAPPED_LINE = re.compile(r"(?<=[^\n]{50})(?<![.!?:])\n(?=[a-z])")
 _STOP = re.compile(r"""[.!?…]{1,9}["')\]”’]{0,3}(?=\s)|\n""")
-_NOT_LAST = {*TITLES, *ABBREVIATIONS, *CALENDAR, *DOTTED, "st"} - {"sat", "sun", "mar", "may", "fri", "fr"}
+_NOT_LAST = {*TITLES, *ABBREVIATIONS, *CALENDAR, *DOTTED, "st", "rs"} - {"sat", "sun", "mar", "may", "fri", "fr"}
 
 
 def _ends_sentence(before: str, after: str) -> bool:
@@ -144,7 +184,9 @@ def _ends_sentence(before: str, after: str) -> bool:
         return True
     if follows[:1].islower() or re.match(r"\s+[.!?…]", after):
         return False
-    if stop == "." and (word.lower() in _NOT_LAST or "." in word or re.fullmatch("[A-Zbcd]", word)):
+    if stop == "." and word in ("Mar", "May", "Sat", "Sun", "Fri", "Fr") and re.match(r"\s+(?:\d|[A-Z][a-z]{2}\.)", after):
+        return False
+    if stop == "." and (word.lower() in _NOT_LAST or "." in word or re.fullmatch("[A-Zbcdv]", word)):
         return follows.lower() in SENTENCE_STARTERS and not (len(follows) == 1 and len(word) == 1)
     return True
 
@@ -164,7 +206,7 @@ def split_sentences(text: str) -> list[str]:
 # Numbers
 # ---------------------------------------------------------------------------------------------------------------------
 
-NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
+NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d+)"
 DECIMAL = rf"(?:{NUMBER}(?:\.\d+)?|\.\d+)"
 
 
@@ -197,7 +239,7 @@ def _plural(words: str) -> str:
 
 def _fraction(match: re.Match) -> str:
     whole, top, bottom = match.groups()
-    if match[0] in ("9/11", "24/7", "50/50", "20/20"):
+    if match[0] in ("9/11", "24/7", "50/50", "20/20", "7/11", "60/40", "80/20"):
         return f"{_number_words(top)} {_number_words(bottom)}"
     if len(bottom) > 3 or not 0 < int(top) < int(bottom) <= 100:
         return f"{whole or ''} {_number_words(top)} over {_number_words(bottom)}"
@@ -228,10 +270,28 @@ def _decade(match: re.Match) -> str:
     return " " + _plural(_number_words(digits, "year" if len(digits) == 4 else "cardinal"))
 
 
+# Words after a measure that it does not describe: "4 km of road", "5 kg heavier", but "4 km roads".
+_NOT_DESCRIBED = set("""
+of in on at for from to with by and or but is are was were be been has have had per above below over under across along
+away ago apart before after into than that which who long wide high tall deep thick heavy old more less later earlier
+each every a an the this these long-term as if so when while because until between through within without up down off
+out back north south east west too did does do will would can could may might must should not also only about around
+square cubic larger smaller longer shorter wider higher taller deeper heavier lighter older younger faster slower
+""".split())
+_COUNTING = "|".join("""
+one two three four five six seven eight nine ten twelve twenty several many few new first second its their our
+""".split())
+
+
 def _is_attributive(match: re.Match) -> bool:
-    """ "a $5 bill", "a 10 km run", "a $5-a-day plan": a measure that describes a noun is in the singular."""
-    article = re.search(r"\ban? $", match.string[max(0, match.start() - 4):match.start()])
-    return bool(article) or re.match("-[a-z]", match.string[match.end():match.end() + 2]) is not None
+    """ "a $5 bill", "two 10 km runs", "a $5-a-day plan": a measure that describes a noun is in the singular."""
+    before, after = match.string[max(0, match.start() - 12):match.start()], match.string[match.end():match.end() + 25]
+    if re.search(r"\b(?i:an?) $", before) or re.match("-[a-z]", after):
+        return True
+    following = re.match(r"'? ([a-z]+)", after)
+    described = following and following[1] not in _NOT_DESCRIBED and not following[1].endswith("ly")
+    counted = re.search(rf"(?i)(?:\b(?:{_COUNTING}|the|this|that|each|every|some)|\b\d{{1,3}}) $", before)
+    return bool(described and counted)
 
 
 def _per(unit: str | None, power: str | None = None) -> str:
@@ -251,24 +311,50 @@ def _money(match: re.Match) -> str:
         many, hundredths = one, hundredth
     prefix, per = " ".join(country) + " " if country else "", _per(divisor)
     if scale:
-        return f" {prefix}{_decimal(amount)} {SCALES[scale.lower()]} {many}{per}"
+        return f" {_decimal(amount)} {SCALES[scale.lower()]} {prefix}{many}{per}"
     whole, _, cents = amount.replace(",", "").partition(".")
     if len(cents) not in (0, 2):
-        return f" {prefix}{_decimal(amount)} {many}{per}"
+        return f" {_decimal(amount)} {prefix}{many}{per}"
     words = []
     if whole.strip("0") or not cents.strip("0"):
-        words.append(f"{_number_words(whole)} {one if whole == '1' else many}")
+        words.append(f"{_number_words(whole)} {prefix}{one if whole == '1' else many}")
     if cents.strip("0"):
         words.append(f"{_number_words(str(int(cents)))} {hundredth if cents == '01' else hundredths}")
-    return f" {prefix}{' and '.join(words)}{per}"
+    return f" {' and '.join(words)}{per}"
+
+
+def _money_range(match: re.Match) -> str:
+    """ "$5-10" -> "5 to $10", "$1-2 million" -> "1 to $2 million"."""
+    symbol, first, second = match.groups()
+    return f"{_decimal(first)} to {symbol}{second}"
+
+
+def _currency_code(match: re.Match) -> str:
+    """ "10 USD" and "USD 10" -> "ten U S dollars"."""
+    code, amount = match[1] or match[4], match[2] or match[3]
+    return f"{_decimal(amount)} {CURRENCY_CODES[code]}"
+
+
+def _scaled_unit(match: re.Match) -> str:
+    """ "100 million kg" -> "one hundred million kilograms"."""
+    amount, scale, unit = match.groups()
+    counted, rest = re.fullmatch("(.*?)((?: per | of | celsius| fahrenheit).*)?", UNITS[unit]).groups(default="")
+    many = counted.split()[0] in INVARIABLE_UNITS or _is_attributive(match)
+    return f"{_decimal(amount)} {scale} {counted if many else _plural(counted)}{rest} "
+
+
+def _unit_alone(match: re.Match) -> str:
+    """ "km/h" without a number -> "kilometers per hour"."""
+    name = UNITS[match[1]]
+    return f"{name if name in INVARIABLE_UNITS else _plural(name)}{_per(match[2])}"
 
 
 def _unit(match: re.Match) -> str:
     amount, hyphen, shape, unit, power, divisor, divisor_power = match.groups()
-    if (hyphen == "-" and unit in "WVJL") or (not hyphen and unit == "s"):  # "Exhibit 5-V", "two 747s"
+    if (hyphen == "-" and unit in "WVJLd") or (not hyphen and unit == "s"):  # "Exhibit 5-V", "two 747s"
         return match[0]
     one = hyphen == "-" or amount == "1" or _is_attributive(match)
-    counted, rest = re.fullmatch("(.*?)((?: per | celsius| fahrenheit).*)?", UNITS[unit]).groups(default="")
+    counted, rest = re.fullmatch("(.*?)((?: per | of | celsius| fahrenheit).*)?", UNITS[unit]).groups(default="")
     if counted == "feet":
         counted = "foot" if one else "feet"
     elif not (one or counted.split()[0] in INVARIABLE_UNITS):
@@ -282,6 +368,8 @@ def _inches(match: re.Match) -> str:
     if re.search(r'''(?:^|[\s(\[])"(?:[^"]|(?<=\d)")*$''', before):
         return match[0]
     one = match[1] == "1" or re.fullmatch(r"\d+/\d+", match[1]) or _is_attributive(match)
+    after = re.match(r"[ ]([a-z]+)", match.string[match.end():match.end() + 20])
+    one = one or bool(after and after[1] not in _NOT_DESCRIBED)
     return f"{match[1]} {'inch' if one else 'inches'} "
 
 
@@ -305,6 +393,19 @@ def _date(year: str, month: str, day: str) -> str:
     return f"{MONTHS[int(month) - 1].capitalize()} {_number_words(str(int(day)), 'ordinal')} {year}"
 
 
+def _year_pair(match: re.Match) -> str:
+    """A season, "2008-09" -> "two thousand eight oh nine"; a span, "1914-18" -> "nineteen fourteen to eighteen"."""
+    first, last = match[1], match[2]
+    spoken = f"oh {DIGITS[int(last)]}" if last[0] == "0" else _number_words(last)
+    if (int(first) + 1) % 100 != int(last):
+        return f"{_number_words(first, 'year')} to {spoken}"
+    return f"{_number_words(first, 'year')} {spoken if last != '00' else _number_words(str(int(first) + 1), 'year')}"
+
+
+def _is_year_pair(first: str, last: str) -> bool:
+    return int(last) > int(first[2:]) or last == "00" and first[2:] == "99"
+
+
 def _day_of_month(match: re.Match) -> str:
     """ "4 July" -> "the fourth of July"; "4th July" is read as it is written."""
     the, day, suffix, of, month = match.groups(default="")
@@ -313,16 +414,27 @@ def _day_of_month(match: re.Match) -> str:
     return f"{the}{_number_words(day, 'ordinal')} {of}{_month(month)}"
 
 
+def _duration(hours: str, minutes: str, seconds: str) -> str:
+    """ "1:02:03" -> "one hour two minutes and three seconds"."""
+    parts = [f"{_number_words(str(int(n)))} {unit if int(n) == 1 else unit + 's'}"
+             for n, unit in ((hours, "hour"), (minutes, "minute"), (seconds, "second")) if unit != "hour" or int(n)]
+    return f"{' '.join(parts[:-1])} and {parts[-1]}"
+
+
 def _time(match: re.Match) -> str:
     hour, minute, second, half = match.groups()
+    if second and not half and int(hour) < 10 and not hour.startswith("0"):
+        return _duration(hour, minute, second)
+    if second == "00" and minute == "00":
+        second = None
     range_follows = re.match(r" to \d", match.string[match.end():match.end() + 5])
     words = [_number_words(str(int(hour)))]
     if minute != "00":
         words.append(f"oh {DIGITS[int(minute)]}" if minute[0] == "0" else _number_words(minute))
     elif not (half or second or range_follows):
         words.append("o'clock" if 0 < int(hour) < 13 else "hundred")
-    if second:
-        words.append(_number_words(str(int(second))))
+    if second and second != "00":
+        words.append(f"and {_number_words(str(int(second)))} second{'s' if int(second) != 1 else ''}")
     return " ".join(words) + (f" {half.strip()[0].upper()} M" if half else "")
 
 
@@ -338,10 +450,10 @@ def _address(match: re.Match) -> str:
     for part in re.findall(r"[^\W\d_]+|\d+|[^\w\s]|_", match[0]):
         if part in URL_SYMBOLS or part in SYMBOLS:
             words.append(URL_SYMBOLS.get(part) or SYMBOLS[part])
-        elif part.isdigit():
-            words.append(_spell_digits(part) if len(part) > 4 else _number_words(part))
-        elif len(part) == 1 or part.lower() in ("co", "uk", "https") or not re.search("[aeiouy]", part.lower()):
-            words += part.upper()
+        elif re.fullmatch("[0-9]+", part):
+            words.append(_spell_digits(part) if len(part) > 2 and "@" in match[0] or len(part) > 4 else _number_words(part))
+        elif len(part) == 1 or part.lower() in ("co", "uk", "https", "ftp") or not re.search("[aeiouy]", part.lower()):
+            words += part.upper() if part.isascii() else [part]
         else:
             words.append(part.lower())
     return f" {' '.join(words)} "
@@ -380,16 +492,29 @@ def _roman_value(numeral: str) -> int:
     return sum(-value if value < following else value for value, following in zip(values, [*values[1:], 0]))
 
 
+_TITLED = re.compile(
+    r"(?:King|Queen|Pope|Emperor|Empress|Prince|Princess|Duke|Duchess|Sultan|Tsar|Czar|Patriarch|Archbishop|Bishop|Count|"
+    r"Saint|Pharaoh|Shah|Kaiser|Antipope|Elector|Margrave|Landgrave|Khan|Lord|Sir) (?:[A-Z]\S* ){0,2}$")
+
+
 def _roman(match: re.Match) -> str:
+    """ "Henry VIII" is the eighth, "World War II" two: rulers and other names have ordinals, things are counted."""
     name, numeral = match.groups()
     labelled = name.capitalize() in NUMBERED
     well_formed = re.fullmatch("(?:C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})", numeral.upper())
     if not well_formed or not (labelled or numeral.isupper() and name[0].isupper()):
         return match[0]
     number = str(_roman_value(numeral.upper()))
-    if name in RULERS:
+    before = match.string[max(0, match.start() - 40):match.start()]
+    several = re.fullmatch("[IVX]{2,}", numeral)
+    titled = _TITLED.search(before) and numeral != "I"
+    unknown = name.lower() not in dictionary() or not is_word(name.lower())
+    if not labelled and name not in NOT_RULERS and (name in RULERS or titled or several and unknown):
         return f"{name} the {_number_words(number, 'ordinal')}"
-    if labelled or re.fullmatch("[IVX]{2,}", numeral):
+    given = re.search(r"\b([A-Z][a-z]+) (?:[A-Z]\.? )?$", before)
+    if several and int(number) <= 6 and given and given[1] in RULERS and not labelled:
+        return f"{name} the {_number_words(number, 'ordinal')}"  # "Henry Ford II"
+    if labelled or several:
         return f"{name} {_number_words(number)}"
     return match[0]
 
@@ -398,12 +523,19 @@ def _acronym(match: re.Match) -> str:
     """FBI is spelt, NASA said, STOP shouted; "s" and "'s" stay with the last letter."""
     letters, ending = match[1], match[2] or ""
     word = letters.lower()
-    if len(letters) < 4:
+    if letters in SPELLED:
+        said = False
+    elif letters in SAID or len(letters) > 3 and is_said(letters):
+        said = True
+    elif len(letters) < 4:
         said = word in SHORT_WORDS
+    elif word in dictionary():
+        said = re.search("[AEIOUY]", letters) and (len(letters) > 4 or is_word(word) or "0" in dictionary()[word])
+    elif len(letters) < 7:  # unknown: only what can be pronounced without effort, "KOMO", not "IUCN"
+        said = re.fullmatch("[^AEIOUYQX]?(?:[AEIOU][^AEIOUYQX])+[AEIOU]?", letters) and letters[0] not in "KW"
     else:
-        said = re.fullmatch("(?:[^AEIOUY]{0,2}[AEIOUY]{1,2})+[^AEIOUY]{0,2}", letters) or (
-            word in dictionary() and re.search("[AEIOUY]", letters))
-    if letters in SAID or (said and letters not in SPELLED):
+        said = re.search("[AEIOUY]", letters)
+    if said:
         return word + ending
     return " ".join(letters) + (ending and "'s")
 
@@ -419,6 +551,8 @@ def _shouted(sentence: str) -> str:
 
 def _camel(match: re.Match) -> str:
     word = match[0]
+    if word in WRITTEN_SO:
+        return WRITTEN_SO[word]
     stem = word.lower().removesuffix("s")
     if stem in dictionary() or word.lower() in dictionary() or re.match("Ma?c[A-Z]|[DO]'", word):
         return word.lower()
@@ -475,31 +609,53 @@ def _either(words: Iterable[str]) -> str:
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
 
 
-_MONTH = rf"(?:{_either(name.capitalize() for name in {*MONTHS, *(name[:3] for name in MONTHS), 'sept'})})"
+_MONTH_NAMES = [name.capitalize() for name in {*MONTHS, *(name[:3] for name in MONTHS), "sept"}]
+_LOWER_MONTHS = [name for name in {*MONTHS, *(name[:3] for name in MONTHS), "sept"} - {"may", "march", "mar", "august"}]
+_MONTH = rf"(?:{_either([*_MONTH_NAMES, *(name.upper() for name in _MONTH_NAMES)])})"
 _DAY = rf"(?:{_either(name.capitalize() for name in {*DAYS, *CALENDAR} if CALENDAR.get(name, name) in DAYS)})"
 _SCALE = rf"(?: ?((?i:{_either(SCALES)}))\b)?"
 _PER = rf"(?:/({_either(PER)})(?![a-z]))?"
 
-# Applied in this order; each pattern sees what the ones before it left.
-RULES = [(re.compile(pattern), replacement) for pattern, replacement in [
+def _rules(*pairs: tuple) -> list[tuple[re.Pattern, object]]:
+    return [(re.compile(pattern), replacement) for pattern, replacement in pairs]
+
+
+# Applied in this order; each pattern sees what the ones before it left. NUMBER_RULES match only where a digit stands.
+OPENING_RULES = _rules(
+    (rf"(?<![\w/])(?:{_either(name for name in WRITTEN_SO if not name.isalpha())})(?![\w/])",
+     lambda match: WRITTEN_SO[match[0]]),
+    (rf"\b({_either(_LOWER_MONTHS)})(?=\.? \d{{1,2}}(?:st|nd|rd|th)?(?:,|\.?$| \d{{4}}\b))",
+     lambda match: match[1].capitalize()),
     # addresses
     (r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}", _address),
-    (r"\b(?:https?://|www\.)[^\s<>]*[^\s<>.,;:!?)'\"\]]", _address),
+    (r"\b(?:(?:https?|ftp)://|www\.)[^\s<>]*[^\s<>.,;:!?)'\"\]]", _address),
     (r"(?<![\w.@])(?:[\w-]{1,63}\.){1,8}(?:com|org|net|edu|gov|info|io|uk|de|fr|eu|ca|tv)\b(?:/[^\s.,;:!?)'\"\]]+)*/?",
      _address),
     (r"(?<![\w.@])[A-Za-z]\w{1,63}\.[a-z][a-z0-9]{1,3}(?![\w.])", _address),
     (r"(?<!\w)([A-Z]{1,2})&([A-Z]{1,2})(?!\w)", lambda match: f"{' '.join(match[1])} and {' '.join(match[2])}"),
+    (rf"\b([A-Z][a-z]+(?:'s)?|\d(?:st|nd|rd|th)) (?i:(ave|blvd|rd|hwy|expy|pkwy|ln|fwy|tpke))\b(?:\.(?= ?[a-z\d,;])|"
+     rf"(?!\.))|\b([A-Z][a-z]+(?:'s)?|\d(?:st|nd|rd|th)) (Ct|Pl|Sq|Ter|Cir|Trl)\b(?!\.? ?[a-z])\.?",
+     lambda match: f"{match[1] or match[3]} {STREETS[(match[2] or match[4]).lower()]}"),
+    (rf"(?<=[a-z], )({_either(STATES)})(?:(,?) (\d{{5}})(?:-(\d{{4}}))?\b|(?=[,;)]|\.?$|\. [A-Z]))", lambda match:
+     f"{STATES[match[1]]}{match[2] or ''} {' '.join(_spell_digits(digits) for digits in match.group(3, 4) if digits)}"),
+    (r"\b([A-Z]\w*\.?) vs?\. (?=[A-Z])", r"\1 versus "),
     # ranges of times, days and months
     (r"(?i)(:\d\d|\d ?[ap]\.?\s?m\b\.?)\s?[-–]\s?(?=\d{1,2}(?!\d))", r"\1 to "),
     (rf"\b({_DAY}|{_MONTH})\b\.?\s?[-–]\s?({_DAY}|{_MONTH})\b\.?",
      lambda match: f"{_month(match[1])} to {_month(match[2])}"),
+    (rf"\b({_MONTH})\s?[-–]\s?(?=\d{{1,2}} {_MONTH}\b)", r"\1 to "),
+    (rf"\b({_MONTH},? \d{{4}})\s?[-–]\s?(?={_MONTH}\b)", r"\1 to "),
     (rf"\b({_MONTH}\b\.? \d{{1,2}})\s?[-–]\s?(?={_MONTH}\b)", r"\1 to "),
     (rf"\b({_MONTH})\b\.? (\d{{1,2}})\s?[-–]\s?(\d{{1,2}})\b(?![:.,/-]?\d)",
      lambda match: f"{_month(match[1])} {_number_words(match[2], 'ordinal')} to {_number_words(match[3], 'ordinal')}"),
     (rf"\b(\d{{1,2}})\s?[-–]\s?(?=\d{{1,2}} {_MONTH}\b)",
      lambda match: f"the {_number_words(match[1], 'ordinal')} to "),
     # dashes
-    (r"(?<=\d) - (?=\d)", " minus "), (r"-{2,}|(?<=\s)[-–](?=\s)|^[-–*](?=\s)", " — "),
+    (r"^[\w\s.,+*/×÷()=^²³-]*=[\w\s.,+*/×÷()=^²³-]*$|^[\d\s.,+*/×÷()-]+$",
+     lambda match: re.sub(r"(?<=[\w)]) ?[-–] ?(?=[\w(])", " minus ", match[0])
+     if "=" in match[0] or re.fullmatch(r"[\d.,]+ - [\d.,]+", match[0].strip()) else match[0]),
+    (r"(?<=\w)(s|st|nd|rd|th)-(?=\d+(?:s|st|nd|rd|th)\b)", r"\1 to "), (r"(?<=\d) [-–] (?=\d)", " to "),
+    (r"-{2,}|(?<=\s)[-–](?=\s)|^[-–*](?=\s)", " — "),
     (r"(?<=[A-Za-z])–(?=[A-Za-z])", " to "),
     # abbreviations with inner stops
     (rf"(?i)\b({_either(DOTTED)})\.?(?!\w)", lambda match: DOTTED[match[1].lower()]),
@@ -510,37 +666,73 @@ RULES = [(re.compile(pattern), replacement) for pattern, replacement in [
     (rf"\b(?i:({_either(ABBREVIATIONS)}))\. ?(?=\d|[A-Z]\d)", lambda match: f"{_abbreviation(match)} "),
     (r"(?<![\w.])([bcd])\. ?(?=\d{3,4}\b)", lambda match: f"{BEFORE_YEARS[match[1]]} "),
     (r"\bw/o\b", "without"), (r"\bw/(?=[ \w])", "with "),
+    (rf"\b({_DAY})\.(?=,| \d| [A-Z])", lambda match: _month(match[1])),
+    (rf"\b({_MONTH})\.(?= ?[\d,])|\b(Jan|Feb|Apr|Aug|Sept?|Oct|Nov|Dec)\.", lambda match: _month(match[1] or match[2])),
+)
+NUMBER_RULES = _rules(
     # telephones, dates, times
-    (r"\b1-([89]\d\d)-(?=[A-Z])", r"1 \1 "),
-    (r"(?<![\w.-])(?:\+\d{1,3}[ .-]?)?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?!\w)", _digit_groups),
+    (r"(?<![\w-])(\+?)1[- ](800|900)[- ](?=[A-Za-z])", r"\1 1 \2 "),
+    (r"(?<![\w-])(\+?)1[- ](800|900)[- ](\d{3})[- ](\d{4})(?!\w)", lambda match: f"{'plus ' if match[1] else ''}one , "
+     f"{_number_words(match[2])} , {_spell_digits(match[3])} , {_spell_digits(match[4])}"),
+    (r"(?i)\b((?:tel|telephone|phone|fax|mobile|cell|dial|account|ssn|pin)(?:\.?:| number:?| is)? )(\d{4,})(?![\w-]|[,.]\d)",
+     lambda match: f"{match[1]}{_spell_digits(match[2])}"),
+    (r"(?<![\w.-])(?:\+\d{1,3}[ .-]?)?(?:\(\d{3}\)[ .-]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?!\w)", _digit_groups),
     (r"\+\d{1,3}(?:[ -]\d{2,4}){2,5}(?!\w)|(?<![\w.-])\d{3}-\d{4}(?![\w-])", _digit_groups),
-    (r"\b(\d{4})-(\d{2})-(\d{2})\b", lambda match: _date(*match.groups())),
+    (r"\b(\d{4})([-/.])(\d{1,2})\2(\d{1,2})\b", lambda match: _date(match[1], match[3], match[4])),
+    (r"(?<![\w.])(\d{1,2})\.(\d{1,2})\.((?:19|20)\d\d)(?![\w.]*\d)",
+     lambda match: _date(match[3], match[2], match[1])),
+    (r"(?<![\w/-])((?:1[5-9]|20)\d\d)[-–/](\d\d)(?![\w/-])",
+     lambda match: _year_pair(match) if _is_year_pair(match[1], match[2]) else match[0]),
+    (r"(?<![\d.])((?:\d{1,3}\.){3}\d{1,3})(?![\d.]*\d)(?=/\d|[\s,.;:!?)]|$)",
+     lambda match: f" {' dot '.join(_spell_digits(part) for part in match[1].split('.'))} "),
     (r"(?<![\w/])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\w/])", lambda match: _date(match[3], match[1], match[2])),
     (r"(?<![\w.-])\d+(?:-\d+){2,}(?![\w-])", _digit_groups),
     (r"(?<=[a-z], )([A-Z]{2} )(\d{5})(?![\w-])|(?i:\b(code |zip |pin |passcode ))(\d{3,})(?![\w-]|[,.]\d)",
      lambda match: f"{match[1] or match[3]}{_spell_digits(match[2] or match[4])}"),
-    (r"\b([Cc]all|[Dd]ial|[Tt]ext|[Pp]hone) (\d{3})\b(?! \w+s\b)",
+    (r"\b([Cc]all(?:s|ed|ing)?|[Dd]ial(?:s|ed|ing)?|[Tt]ext|[Pp]hone) (\d{3})\b(?! \w+s\b)",
      lambda match: f"{match[1]} {_spell_digits(match[2])}"),
-    (rf"\b({_DAY})\.(?=,| \d| [A-Z])", lambda match: _month(match[1])),
     (rf"\b({_MONTH})\.? (\d{{1,2}})(?:st|nd|rd|th)?\b(?![:.,/]?\d)",
      lambda match: f"{_month(match[1])} {_number_words(match[2], 'ordinal')}"),
     (rf"\b(the )?(\d{{1,2}})(st|nd|rd|th)? (of )?({_MONTH})\b\.?", _day_of_month),
-    (rf"\b({_MONTH})\.(?= ?[\d,])|\b(Jan|Feb|Apr|Aug|Sept?|Oct|Nov|Dec)\.", lambda match: _month(match[1] or match[2])),
-    (r"(?<![\w:.])(\d{1,2}):([0-5]\d)(?::([0-5]\d))?(?![\w:])( [AP] M)?", _time),
+    (r"(?<![\w:.])(\d{1,2}):([0-5]\d)(?::([0-5]\d))?(?![a-z\d:])( [AP] M)?", _time),
     (r"(?<=\d):(?=\d)", " to "),
+    (r"(?<![\w.])(\d{1,2}) ?h(?:rs?)? ?(\d{1,2}) ?m(?:ins?)?\b", lambda match: " ".join(
+        f"{_number_words(str(int(n)))} {unit if int(n) == 1 else unit + 's'}"
+        for n, unit in zip(match.groups(), ("hour", "minute")))),
     # ranges and signs
-    (r"(?<=[\d%°])\s?–\s?(?=[$£€]?\d)|(?<=[\d%°])-(?=[$£€]?\d)", " to "),
+    (rf"([{''.join(CURRENCIES)}]) ?({DECIMAL}) ?[-–] ?(?=\d)(?!\d+-)({DECIMAL})", _money_range),
+    (r"\b(\d{3})-(\d{3})(?=[A-Z])|\b(7\d7)-(\d00)\b", lambda match: f"{_in_pairs(match[1] or match[3])} {_in_pairs(match[2] or match[4])}"),
+    (r"(?<=[\d%°])\s?–\s?(?=[$£€]?\d)|(?<=[\d%°])(?<![A-Za-z]\d)(?<![A-Za-z]\d\d)-(?=[$£€]?\d)", " to "),
     (r"(?<![\w.])(\d+(?:\.\d+)?)e(?:\+|(-))?(?=\d{1,3}(?!\w))",
      lambda match: f"{match[1]} times 10 to the power of {match[2] or ''}"),
     (r"([$£€])-(?=\d)", r"-\1"), (r"(?<![\w)])-(?=[$£€]?\.?\d)", " minus "),
     (r"(?<=[A-Za-z)])\^2\b", " squared "), (r"(?<=[A-Za-z)])\^3\b", " cubed "),
     (r"(?<=[\w)])\^ *(?=[\w(])", " to the power of "),
+    (r"(?<=\d) ?> ?(?=[\w-])|(?<=\b\w) > (?=-?\d)", " is greater than "),
+    (r"(?<=\d) ?< ?(?=[\w-])|(?<=\b\w) < (?=-?\d)", " is less than "),
     (r"~ ?(?=[$£€]?\d)", " about "), (r"(?<=\d) ?\* ?(?=\d)", " times "),
+    (r"\b24[xX]7\b", "twenty four seven"),
+    (r"(?i)\b(on|by|before|after|until|since) (\d{1,2})/(\d{1,2})(?![\w/])", lambda match:
+     f"{match[1]} {MONTHS[int(match[2]) - 1].capitalize()} {_number_words(str(int(match[3])), 'ordinal')}"
+     if 0 < int(match[2]) < 13 and 0 < int(match[3]) < 32 else match[0]),
     (r"(?<=\d)( ?(?:mm|cm|m|km|in|ft))? ?x ?(?=\d)", r"\1 by "),
+    (r"\b(\d{1,3}(?:\.\d+)?)[xX]\b(?= (?:more|less|as|the|faster|slower|bigger|larger|smaller|better|higher|longer)\b)",
+     lambda match: f"{_decimal(match[1])} times"),
+    (r"\b(\d{3})\(([a-z])\)(?:\((\d{1,2})\))?", lambda match:
+     f"{_in_pairs(match[1])} {match[2].upper()} {_number_words(match[3]) if match[3] else ''}".rstrip()),
+    (r"\b(\d{3,4})p\b", lambda match: f"{_in_pairs(match[1])} P"), (r"(?<=\d)° ?([CF])\b", r"°\1"),
     # money, measures
+    (rf"\b({_either(CURRENCY_CODES)}) ?({DECIMAL})(?![\w,.]*\d)|(?<![\w.])({DECIMAL}) ?({_either(CURRENCY_CODES)})\b",
+     _currency_code),
+    (rf"\bRs\.? ?({DECIMAL})", lambda match: f"{_decimal(match[1])} rupees"),
     (rf"(?:\b(US|CA|AU|NZ|HK|C|A))?([{''.join(CURRENCIES)}]) ?({DECIMAL}){_SCALE}{_PER}", _money),
     (rf"(?<![\w.])({DECIMAL}) ?(k|M|bn|tn)\b(?!\w)", lambda match: f"{_decimal(match[1])} {SCALES[match[2].lower()]}"),
-    (r"(\d+)'(\d{1,2})\"?(?!\w)", lambda match: f"{_number_words(match[1])} feet {_number_words(match[2])} "),
+    (rf"(?<![\w.])({DECIMAL}) (hundred|thousand|million|billion|trillion) ({_either(set(UNITS) - set('mshgVWJNL'))})"
+     r"(?![\w/'])", _scaled_unit),
+    (rf"(?<![\w.])({DECIMAL}) ?[lL]/100 ?km\b",
+     lambda match: f"{_decimal(match[1])} liters per one hundred kilometers"),
+    (r"(?<![\w.])(\d+)-in\b(?!-)\.?", lambda match: f"{_decimal(match[1])} inch"),
+    (r"(\d+)'(?: (?=\d{1,2}\"))?(\d{1,2})\"?(?!\w)", lambda match: f"{_number_words(match[1])} feet {_number_words(match[2])} "),
     (rf"(?<![\w.])(\d+) ?ft\.? ({DECIMAL}) ?in\b(?:\.(?= [a-z]))?",
      lambda match: f"{_number_words(match[1])} feet {_decimal(match[2])} inches"),
     (r"(?<![\w.\"])((?:\d{1,3} )?\d{1,3}/\d{1,3}|\d{1,4}(?:\.\d{1,4})?)\"(?!\w)", _inches),
@@ -548,32 +740,49 @@ RULES = [(re.compile(pattern), replacement) for pattern, replacement in [
      lambda match: f"{_decimal(match[1])} {'inch' if match[1] == '1' else 'inches'}"),
     (r"(?<![\w.])'?(\d?\d?\d0)'?s\b", _decade),
     (rf"(?<=\d/)(\d{{1,3}})[ -]?({_either(UNITS)})(?![\w/'])(?:\.(?= [a-z]))?",
-     lambda match: f"{match[1]} {UNITS[match[2]]}"),
+     lambda match: f"{match[1]} {UNITS[match[2]]}" if not re.search(r"\d \d+/$", match.string[:match.start()][-12:])
+     else f"{match[1]} {_plural(UNITS[match[2]])}"),
     (rf"(?<![\w./])({DECIMAL})( ?|-)(?:(sq|cu|fl)\.? ?)?({_either(UNITS)})([²³23])?{_PER}([²³23])?"
      r"(?![\w/'])(?:\.(?=,| [a-z]))?", _unit),
     # other numbers
     (rf"\b(?<!\d/)({NUMBER})(?i:st|nd|rd|th)\b", lambda match: _number_words(match[1].replace(",", ""), "ordinal")),
     (r"(?:(?<![\w.])(\d{1,3}) )?(?<![\w/.])(\d{1,9})/(\d{1,9})(?:(?:nd|rd|th)s?)?(?![\w/])", _fraction),
-    (r"\b([A-G])#(?!\w)", r"\1 sharp "), (r"#(?=\d)", " number "), (r"#(?=[A-Za-z])", " hashtag "),
+    (r"#(?=\d)", " number "),
     (r"(?i)\b(flight|boeing|airbus|route|highway|interstate|exit|room|suite) (\d{3,4})\b(?!,\d)",
      lambda match: f"{match[1]} {_in_pairs(match[2])}"),
-    (r"\b\d{3,4}(?= (?:[A-Z][a-z]+\.? ){1,4}(?:street|Street|Avenue|Road|Lane|Drive|Boulevard)\b)",
+    (r"\b\d{3,4}(?= (?:[A-Z][a-z]+\.? |\w+th ){1,4}(?i:street|avenue|road|lane|drive|boulevard|expressway|highway|"
+     r"parkway|court|place)\b)",
      lambda match: _in_pairs(match[0])),
+    (r"\bFY ?((?:19|20)\d\d)\b", lambda match: f"F Y {_number_words(match[1], 'year')}"),
+    (r"\b([A-Za-z])(\d{2,})(?=-?[A-Za-z]\d)", lambda match: f"{match[1]} {_spell_digits(match[2])} "),
     (r"\b([A-Z]{1,4})-?(\d{3,})(?!\w)", lambda match: f"{match[1]} {_spell_digits(match[2])}"),
     (r"(?<=[A-Za-z])-?(?=\d)|(?<=\d)-?(?=[A-Za-z])(?!s\b)", " "),
     (r"(?<![\w.])(\d+)'?s\b", lambda match: _plural(_number_words(match[1]))),
     (r"\d+(?:\.\d+){2,}", lambda match: " dot ".join(_number_words(part) for part in match[0].split("."))),
-    (r"\b(?i:in|since|by|from|until|till|before|after|year) 10\d\d\b(?![,.]?\d)",
+    (r"\b(?i:in|since|by|from|until|till|before|after|year|a d) 10\d\d\b(?![,.]?\d)",
      lambda match: f"{match[0][:-4]}{_number_words(match[0][-4:], 'year')}"),
     (r"(?<![\w.,])(?:1[1-9]\d\d|20\d\d)(?!\w|[.,]\d)", _year),
     (rf"{NUMBER}(?:\.\d+)?|(?<![\w.])\.\d+", lambda match: f" {_decimal(match[0])} "),
+)
+CLOSING_RULES = _rules(
+    # signs
+    (r"(?<=[\w)])\^ *(?=[\w(])", " to the power of "),
+    (rf"(?<![\w/.])({_either(UNITS_ALONE)})/({_either(PER)})(?![\w/])", _unit_alone),
+    (r"\b([A-G])#(?!\w)", r"\1 sharp "), (r"#(?=[A-Za-z])", " hashtag "),
     # words with capitals and stops
+    (r"\b([IVX]{2,6}|[IVX]) (?=[Cc]entur)", lambda match: f"{_number_words(str(_roman_value(match[1])), 'ordinal')} "),
+    (r"^([IVX]{1,5})(?=\. [A-Z]|\.$|, [A-Z]|: )|\((i{1,3}|iv|vi{0,3}|ix|xi{0,3})\)", lambda match:
+     f"{_number_words(str(_roman_value((match[1] or match[2]).upper())))}{'' if match[1] else ' ,'}"
+     if match[1] != "I" else match[0]),
+    (r"\bWW(II?)\b", lambda match: f"World War {'one' if match[1] == 'I' else 'two'}"),
     (r"\b([A-Za-z][a-z]+),? ([IVXLC]+|[ivx]{2,})\b(?!'(?!s\b))(?:\.(?=,))?", _roman),
-    (r"\b(?i:(mrs?|ms|prof|messrs))\b\.?\s?", _title), (rf"\b(?i:({_either(TITLES)}))\.\s?(?=[A-Z])", _title),
+    (r"\b(?i:(mrs?|ms|prof|messrs))\b\.?\s?", _title), (rf"\b(?i:({_either(TITLES)}))\.\s?(?=[A-Z]|doctor |saint )", _title),
     (rf"\b(?i:({_either(set(ABBREVIATIONS) - ONLY_BEFORE_DIGITS)}))\.", _abbreviation), (r"\bvs\b", "versus"),
-    (r"\b[a-zA-Z]*[a-z][A-Z][a-zA-Z]*\b", _camel),
+    (r"(?<![\w.'-])(III?|IV(?! (?:drip|fluid|line|therapy|bag|pole))|VI{1,3}|IX|XI{1,3}|XI?V|XVI{0,3}|XIX|XXI{0,3})(?![\w'-])",
+     lambda match: _number_words(str(_roman_value(match[1])))),
+    (r"\b[a-zA-Z]*[a-z][A-Z][a-zA-Z]*\b|\bPhDs?\b", _camel),
     (r"(?<![^\W\d_])([A-Z]{2,40})('?s)?(?![^\W\d_])", _acronym),
-]]
+)
 _WORD = r"(?:[^\W\d_]|[\ue000-\uf8ff'])+"
 _ARTICLE = re.compile(
     r"(?:^|(?<=[,.;:?!] )|(?<=[\"'(]))A(?= (?!(?:is|and|or|to|was|through)\b)(?:[^\W_]{2}|[$£€¥]?\d|[\ue000-\uf8ff]))")
@@ -592,6 +801,7 @@ def _tidy(text: str) -> str:
 def normalize(sentence: str) -> str:
     """Plain words, lone capitals for letters, and pause marks; characters without an English reading are left out."""
     text = _ARTICLE.sub("a", _shouted(_plain_characters(sentence)))
-    for pattern, replacement in RULES:
-        text = pattern.sub(replacement, text)
+    for rules in (OPENING_RULES, NUMBER_RULES if re.search(r"\d", text) else [], CLOSING_RULES):
+        for pattern, replacement in rules:
+            text = pattern.sub(replacement, text)
     return _tidy(text)

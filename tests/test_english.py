@@ -183,7 +183,7 @@ def test_split_sentences(text, sentences):
     ("8:30-9, 9am-5pm", "eight thirty to nine , nine A M to five P M"),
     ("Mon-Fri, June-July", "Monday to Friday , June to July"),
     ("May 5-7, 5-7 May", "May fifth to seventh , the fifth to the seventh of May"),
-    ("Ames, IA 50010", "Ames , I A five zero zero one zero"),
+    ("Ames, IA 50010", "Ames , Iowa five zero zero one zero"),
     ("Room 302 on 3rd St.", "Room three oh two on third street"),
     ("Henry VIII's", "Henry the eighth's"),
     ("x^2 is 1.5e-3", "x squared is one point five times ten to the power of minus three"),
