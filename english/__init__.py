@@ -7,18 +7,21 @@
     text_to_phonemes  all of it              ->  ["pau", "D", "AA1", "K", ...]
 
 Every stage is a plain function; `explain` (or `python -m english --explain "some text"`) shows them side by side.
-`normalise` turns numbers, dates and abbreviations into words; `lexicon` holds the dictionaries, `pronounce` one word,
-`context` words among others, `reading` the whole text. Nothing is downloaded, and nothing large is read before the
-first use.
+The rooms, in the order in which a text passes them: `markup` takes off Markdown and HTML, `sentences` splits,
+`normalise` makes plain words (with `numbers`, `letters` and their `tables`), `pronounce` knows one word (from
+`lexicon`, `other_lexicon`, rules or `network`), `context` the words that depend on their neighbours (`homographs`), and
+`reading` goes through all of it. `ipa` translates IPA. Nothing is downloaded, nothing large is read before the first
+use, and of the packages that voices need only numpy is imported, for unknown words.
 """
 
 from .context import Word
 from .lexicon import CONSONANTS, PAUSE, PHONEMES, VOWELS, CustomWords
-from .normalise import normalize, split_sentences
+from .normalise import normalize
 from .pronounce import pronounce
-from .reading import Sentence, codes_of, explain, sentences_to_phonemes, spoken_words, text_to_phonemes
+from .reading import Sentence, SpokenSentence, codes_of, explain, sentences_to_phonemes, spoken_words, text_to_phonemes
+from .sentences import split_sentences
 
 __all__ = [
-    "CONSONANTS", "PAUSE", "PHONEMES", "VOWELS", "CustomWords", "Sentence", "Word", "codes_of", "explain", "normalize",
-    "pronounce", "sentences_to_phonemes", "split_sentences", "spoken_words", "text_to_phonemes",
+    "CONSONANTS", "PAUSE", "PHONEMES", "VOWELS", "CustomWords", "Sentence", "SpokenSentence", "Word", "codes_of",
+    "explain", "normalize", "pronounce", "sentences_to_phonemes", "split_sentences", "spoken_words", "text_to_phonemes",
 ]

@@ -34,6 +34,16 @@ hmm HH AH1 M / hm HH AH1 M / mm M / shh SH / sh SH / psst P S T / zzz Z
 covid K OW1 V IH0 D / emoji IH0 M OW1 JH IY0 / youtube Y UW1 T UW2 B / gigabyte G IH1 G AH0 B AY2 T / 'n AH0 N
 terabyte T EH1 R AH0 B AY2 T / fahrenheit F EH1 R AH0 N HH AY2 T / celsius S EH1 L S IY0 AH0 S / rupee R UW0 P IY1
 microgram M AY1 K R OW0 G R AE2 M / micrometer M AY1 K R OW0 M IY2 T ER0 / hashtag HH AE1 SH T AE2 G
+nguyen W IH1 N / siobhan SH AH0 V AO1 N / saoirse S ER1 SH AH0 / hermione HH ER0 M AY1 AH0 N IY0
+xiaomi SH AW1 M IY0 / huawei W AA1 W EY2 / beyoncé B IY0 AA1 N S EY0 / beyonce B IY0 AA1 N S EY0
+djokovic JH OW1 K AH0 V IH0 CH / nadal N AH0 D AA1 L / mbappé M B AA0 P EY1 / mbappe M B AA0 P EY1
+schwarzenegger SH W AO1 R T S AH0 N EH2 G ER0 / rihanna R IY0 AE1 N AH0 / pikachu P IY1 K AH0 CH UW2
+kaepernick K AE1 P ER0 N IH0 K / shrewsbury SH R UW1 Z B EH2 R IY0 / targaryen T AA0 R G EH1 R IY0 AH0 N
+zelenskyy Z AH0 L EH1 N S K IY0 / niamh N IY1 V / aoife IY1 F AH0 / sinéad SH AH0 N EY1 D / pho F AH1
+thunberg T UW1 N B ER0 G / satie S AA0 T IY1 / rameau R AE0 M OW1 / fauré F AO0 R EY1
+quokka K W AA1 K AH0 / açaí AA2 S AA0 IY1 / gyoza G Y OW1 Z AH0
+leicestershire L EH1 S T ER0 SH ER0
+gloucestershire G L AO1 S T ER0 SH ER0
 gigahertz G IH1 G AH0 HH ER2 T S / kilohertz K IH1 L AH0 HH ER2 T S / hertz HH ER1 T S / omega OW0 M EY1 G AH0
 """)
 # Where the dictionary lists several, the one that a slow American reader says most often (measured on LJ Speech).

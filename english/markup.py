@@ -42,7 +42,7 @@ _INLINE_RULES = [(re.compile(pattern), replacement) for pattern, replacement in 
     (r"(?<![\w_])(__|_)(?=[^\s_])([^_\n]{1,500})(?<=[^\s_])\1(?![\w_])", r"\2"), (r"~~([^~\n]{1,500})~~", r"\1"),
     (r"\\([*_`#\[\]<>~|])", r"\1"),
 ]]
-_ITEM = re.compile(r"^[ \t]*(\d{1,2}|[a-zA-Z])[.)][ \t]+(?=[^\s\d])")
+_ITEM = re.compile(r"^[ \t]*(\d{1,2}(?=[.)])|[a-z](?=[.)])|[A-Z](?=\)))[.)][ \t]+(?=[^\s\d])")
 _SPOKEN_SIGNS = [(re.compile(pattern), replacement) for pattern, replacement in [
     (r"(?<=\s)(?:-{1,2}>|=>|→)(?=\s)", ","), (r"(?<=\w)(?:->|=>)(?=\w)", " to "), (r"(?<=\s)<-{1,2}(?=\s)", ","),
     (r" ?<= ?(?=[\w-])", " is at most "), (r" ?>= ?(?=[\w-])", " is at least "),

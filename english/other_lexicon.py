@@ -57,12 +57,12 @@ def _find(text: bytes, word: str) -> str | None:
 
 
 @lru_cache(maxsize=50_000)
-def lookup(word: str) -> str | None:
+def lookup(word: str, exactly: bool = False) -> str | None:
     """Codes of a word as it is written, or else of the name or acronym so spelled ("benghazi", "nasa"), or None."""
     if not re.fullmatch("[^\\W\\d_]+(?:['-][^\\W\\d_]+)*'?", word):
         return None
     for text in _texts():
-        for spelling in dict.fromkeys((word, word.capitalize(), word.upper())):
+        for spelling in [word] if exactly else dict.fromkeys((word, word.capitalize(), word.upper())):
             if ipa := _find(text, spelling):
                 return " ".join(codes_from_ipa(ipa))
     return None

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from .context import Word, pronounce_words
 from .lexicon import PAUSE, CustomWords
 from .markup import INLINE, take_pronunciations, to_plain
-from .normalise import is_mark, normalize, split_sentences, spoken_character
+from .normalise import is_mark, normalize, spoken_character
 from .pronounce import custom_codes
+from .sentences import split_sentences
 
 _FIRST_MARK, _N_MARKS = 0xE000, 6400  # the private-use characters that stand for words with a given pronunciation
 

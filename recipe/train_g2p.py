@@ -126,6 +126,25 @@ class Tagger(nn.Module):
             hidden = (hidden + self.dropout(torch.relu(norm(convolution(hidden))))) * mask
         return self.output(hidden.transpose(1, 2))
 
+    def read(self, path: Path, letters: torch.Tensor) -> None:
+        """Take up the weights of `weights`; what batch normalisation had been is measured on `letters`, (B, N)."""
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: array.astype(np.float32) for name, array in file.items() if name != "classes"}
+        saved = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        self.embedding.weight.data = saved["embedding"]
+        self.output.weight.data, self.output.bias.data = saved["output"].T.contiguous(), saved["output_bias"]
+        mask = (letters > 0).unsqueeze(1)
+        hidden = self.embedding(letters).transpose(1, 2)
+        for number, (convolution, norm) in enumerate(zip(self.convolutions, self.norms)):
+            width, kernel = convolution.weight.shape[0], convolution.weight.shape[2]
+            weight = saved[f"kernel{number}"].reshape(kernel, width, width)
+            convolution.weight.data = weight.permute(2, 1, 0).contiguous()
+            before = convolution(hidden)
+            norm.running_mean, norm.running_var = before.mean((0, 2)), before.var((0, 2))
+            norm.weight.data = torch.sqrt(norm.running_var + norm.eps)
+            norm.bias.data = saved[f"bias{number}"] + norm.running_mean
+            hidden = (hidden + torch.relu(before + saved[f"bias{number}"][:, None])) * mask
+
     def weights(self, classes: list[str]) -> dict[str, np.ndarray]:
         """What `english.network` reads, batch normalisation folded into the convolutions."""
         arrays = {"classes": np.array(classes), "embedding": self.embedding.weight.detach().numpy().astype(np.float16),
@@ -178,6 +197,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("english/network.npz"))
     parser.add_argument("--minutes", type=float, default=40, help="time of training")
+    parser.add_argument("--init", type=Path, help="go on from these weights")
     parser.add_argument("--width", type=int, default=192)
     parser.add_argument("--blocks", type=int, default=6)
     parser.add_argument("--kernel", type=int, default=5)
@@ -206,9 +226,13 @@ def main() -> None:
 
     model = Tagger(len(classes), arguments.width, arguments.blocks, arguments.kernel, arguments.dropout)
     print(f"{sum(p.numel() for p in model.parameters())} parameters", flush=True)
+    if arguments.init:
+        with torch.no_grad():
+            model.read(arguments.init, to_tensors(learned[:2000], aligned, index)[0])
     optimizer = torch.optim.AdamW(model.parameters(), lr=arguments.learning_rate, weight_decay=0.01)
     start, step, shown = time.monotonic(), 0, 0.0
     progress = 0.0
+    print({name: evaluate(model, test[:500], truth, classes) for name, test in tests.items()}, flush=True)
     while progress < 1:
         random.shuffle(learned)
         n_pool = 40 * arguments.batch_size
