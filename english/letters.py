@@ -91,7 +91,7 @@ def say_acronym(match: re.Match) -> str:
     else:
         said = re.search("[AEIOUY]", letters)
     if said:
-        return word + ending
+        return word + ending.lower()
     return " ".join(letters) + (ending and "'s")
 
 

@@ -130,10 +130,10 @@ def _rules(*pairs: tuple) -> list[tuple[re.Pattern, object]]:
     return [(re.compile(pattern), replacement) for pattern, replacement in pairs]
 
 
+_WRITTEN_SO = re.compile(rf"(?<![\w/])(?:{_either(name for name in WRITTEN_SO if not name.isalpha())})(?![\w/])")
+
 # Applied in this order; each pattern sees what the ones before it left. NUMBER_RULES match only where a digit stands.
 OPENING_RULES = _rules(
-    (rf"(?<![\w/])(?:{_either(name for name in WRITTEN_SO if not name.isalpha())})(?![\w/])",
-     lambda match: WRITTEN_SO[match[0]]),
     (rf"\b({_either(_LOWER_MONTHS)})(?=\.? \d{{1,2}}(?:st|nd|rd|th)?(?:,|\.?$| \d{{4}}\b))",
      lambda match: match[1].capitalize()),
     # addresses
@@ -196,6 +196,10 @@ NUMBER_RULES = _rules(
      lambda match: say_date(match[3], match[2], match[1])),
     (r"(?<![\w/-])((?:1[5-9]|20)\d\d)[-–/](\d\d)(?![\w/-])",
      lambda match: say_year_pair(match) if is_year_pair(match[1], match[2]) else match[0]),
+    (r"(?<![\w/-])((?:1[5-9]|20)\d\d)/((?:1[5-9]|20)\d\d)(?![\w/-])", r"\1 to \2"),
+    (r"(?<![\w/.])(\d{1,3}(?:\.\d)?)/100(?![\w/])", r"\1 out of 100"),
+    (r"(?i)\b((?:score[sd]?|rat(?:ed|ing)|gave)\b[^.;]{0,40}) (\d{1,2}(?:\.\d)?)/10(?![\w/])",
+     r"\1 \2 out of 10"),
     (r"(?<![\d.])((?:\d{1,3}\.){3}\d{1,3})(?![\d.]*\d)(?=/\d|[\s,.;:!?)]|$)",
      lambda match: f" {' dot '.join(spell_digits(part) for part in match[1].split('.'))} "),
     (r"(?<![\w/])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\w/])", lambda match: say_date(match[3], match[1], match[2])),
@@ -252,7 +256,7 @@ NUMBER_RULES = _rules(
     (rf"(?<![\w.])(\d+) ?ft\.? ({DECIMAL}) ?in\b(?:\.(?= [a-z]))?",
      lambda match: f"{number_words(match[1])} feet {decimal_words(match[2])} inches"),
     (r"(?<![\w.\"])((?:\d{1,3} )?\d{1,3}/\d{1,3}|\d{1,4}(?:\.\d{1,4})?)\"(?!\w)", say_inches),
-    (rf"(?<![\w.])({DECIMAL}) ?in\b(?=\.$|[,;)]|$| (?:by|tall|wide|long|high|deep|thick)\b)",
+    (rf"(?<![\w.])({DECIMAL}) ?in\b(?=\.$|[,;)]|$| \(| (?:by|tall|wide|long|high|deep|thick)\b)",
      lambda match: f"{decimal_words(match[1])} {'inch' if match[1] == '1' else 'inches'}"),
     (r"(?<![\w.])'?(\d?\d?\d0)'?s\b", say_decade),
     (rf"(?<=\d/)(\d{{1,3}})[ -]?({_either(UNITS)})(?![\w/'])(?:\.(?= [a-z]))?",
@@ -293,7 +297,7 @@ CLOSING_RULES = _rules(
      f"{number_words(str(roman_value((match[1] or match[2]).upper())))}{'' if match[1] else ' ,'}"
      if match[1] != "I" else match[0]),
     (r"\bWW(II?)\b", lambda match: f"World War {'one' if match[1] == 'I' else 'two'}"),
-    (r"\b([A-Za-z][a-z]+),? ([IVXLC]+|[ivx]{2,})\b(?!'(?!s\b))(?:\.(?=,))?", say_roman),
+    (r"\b([A-Za-z][a-z]+),? ([IVXLC]{2,}|[IVX]|[ivx]{2,})\b(?!-?\d|'(?!s\b))(?:\.(?=,))?", say_roman),
     (r"\b(?i:(mrs?|ms|prof|messrs))\b\.?\s?", say_title),
     (rf"\b(?i:({_either(TITLES)}))\.\s?(?=[A-Z]|doctor |saint )", say_title),
     (rf"\b(?i:({_either(set(ABBREVIATIONS) - ONLY_BEFORE_DIGITS)}))\.", say_abbreviation), (r"\bvs\b", "versus"),
@@ -301,7 +305,7 @@ CLOSING_RULES = _rules(
      r"(?![\w'-])",
      lambda match: number_words(str(roman_value(match[1])))),
     (r"\b[a-zA-Z]*[a-z][A-Z][a-zA-Z]*\b|\bPhDs?\b", say_camel),
-    (r"(?<![^\W\d_])([A-Z]{2,40})('?s)?(?![^\W\d_])", say_acronym),
+    (r"(?<![^\W\d_])([A-Z]{2,40})('?s|'S)?(?![^\W\d_])", say_acronym),
 )
 _WORD = r"(?:[^\W\d_]|[\ue000-\uf8ff'])+"
 _ARTICLE = re.compile(
@@ -320,7 +324,8 @@ def _tidy(text: str) -> str:
 
 def normalize(sentence: str) -> str:
     """Plain words, lone capitals for letters, and pause marks; characters without an English reading are left out."""
-    text = _ARTICLE.sub("a", lower_shouted(_plain_characters(sentence)))
+    text = _WRITTEN_SO.sub(lambda match: WRITTEN_SO[match[0]], _plain_characters(sentence))
+    text = _ARTICLE.sub("a", lower_shouted(text))
     for rules in (OPENING_RULES, NUMBER_RULES if re.search(r"\d", text) else [], CLOSING_RULES):
         for pattern, replacement in rules:
             text = pattern.sub(replacement, text)

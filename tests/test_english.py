@@ -50,7 +50,9 @@ def test_cases(category):
     assert len(wrong) <= 0.1 * len(cases), wrong
 
 
-@pytest.mark.parametrize("name, share", [("english_cases", 0.98), ("english_heldout", 0.98), ("english_blind", 0.985)])
+@pytest.mark.parametrize("name, share", [
+    ("english_cases", 0.98), ("english_heldout", 0.98), ("english_blind", 0.985), ("english_written", 0.98),
+    ("english_words", 0.93)])
 def test_all_cases_together(name, share):
     wrong = [text for _, text, accepted in LISTS[name] if not is_right(text, accepted)]
     assert len(LISTS[name]) >= 80
@@ -130,7 +132,8 @@ def test_every_digit_is_read(number):
 
 @pytest.mark.parametrize(
     "unit", ["a", "a.", "1", "1,", "1/", "-", "a@", "'", "www.", "A", "x ", "1 ", ". ", "é", "\u0301", "$", "a\n",
-             "I read ", '5" ', "bass "])
+             "I read ", '5" ', "bass ", "a? ", "**", "[x](", "<b", "1. a\n", "x_", "`", "> ", "&amp;", "www.a.com/b ",
+             "II ", "km/h ", "1-", "zyx"])
 def test_time_is_linear(unit):
     def seconds(length):
         text = "go " + unit * (length // len(unit))
@@ -251,6 +254,109 @@ def test_command_line(capsys, monkeypatch):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# What listeners noticed: each kind with its examples
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def normalized(text):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return " / ".join(sentence.normalized for sentence in english.explain(text))
+
+
+@pytest.mark.parametrize("word, codes", [
+    ("calibre", "K AE1 L AH0 B ER0"), ("civilised", "S IH1 V AH0 L AY2 Z D"), ("meagre", "M IY1 G ER0"),
+    ("analysed", "AE1 N AH0 L AY2 Z D"), ("manoeuvre", "M AH0 N UW1 V ER0"), ("netball", "N EH1 T B AO2 L"),
+    ("Benghazi", "B EH0 N G AA1 Z IY0"), ("hygienic", "HH AY2 JH EH1 N IH0 K"), ("dubstep", "D AH1 B S T EH2 P"),
+    ("chemically", "K EH1 M AH0 K L IY0"), ("workspaces", "W ER1 K S P EY2 S IH0 Z"),
+])
+def test_words_outside_the_dictionary(word, codes):
+    assert " ".join(english.pronounce(word)) == codes
+
+
+@pytest.mark.parametrize("text, codes", [
+    ("This version uses electric guitars.", "Y UW1 Z IH0 Z"), ("It has several uses.", "Y UW1 S IH0 Z"),
+    ("Roads increase the cost.", "IH2 N K R IY1 S"), ("A slight increase was seen.", "IH1 N K R IY2 S"),
+    ("Some readers always read the last page.", "R IY1 D"), ("She has read it.", "R EH1 D"),
+    ("The gun fired lead pellets.", "L EH1 D"), ("They lead the race.", "L IY1 D"),
+    ("We stood at the bow of the ship.", "B AW1"), ("She tied a bow.", "B OW1"),
+    ("The impact was small.", "IH1 M P AE0 K T"), ("They live in Reading, England.", "R EH1 D IH0 NG"),
+    ("He is reading.", "R IY1 D IH0 NG"), ("He is a drug addict.", "AE1 D IH2 K T"),
+    ("Hackers exploit such bugs.", "EH2 K S P L OY1 T"), ("It plays Celtic music.", "K EH1 L T IH0 K"),
+    ("They flew to Bologna in Italy.", "B AH0 L OW1 N Y AH0"), ("The company records every call.", "R AH0 K AO1 R D Z"),
+])
+def test_homographs_in_context(text, codes):
+    (sentence,) = english.explain(text)
+    assert codes in [" ".join(word.codes) for word in sentence.words if word.source == "context"]
+
+
+@pytest.mark.parametrize("text, expected", [
+    ("the YMCA and the NCAA", "the Y M C A and the N C A A"), ("MPAA, IUCN, KQED", "M P A A , I U C N , K Q E D"),
+    ("NASA said STOP", "nasa said stop"), ("USER'S guide, NGOs", "user's guide , N G O's"),
+    ("Boniface VIII, Ludwig II", "Boniface the eighth , Ludwig the second"), ("World War II", "World War two"),
+    ("Albert V of Bavaria", "Albert the fifth of Bavaria"), ("Malcolm X and Vitamin C", "Malcolm X and Vitamin C"),
+    ("in 2016/17", "in twenty sixteen seventeen"), ("the 2008-09 season", "the two thousand eight oh nine season"),
+    ("June 1990 - 3 May", "June nineteen ninety to the third of May"), ("won 3 - 0", "won three to zero"),
+    ("7 - 4 = 3", "seven minus four equals three"), ("two 4 kW turbines", "two four kilowatt turbines"),
+    ("2 1/2 lbs", "two and a half pounds"), ("100 million kg", "one hundred million kilograms"),
+    ("1960s-80s", "nineteen sixties to eighties"), ("the 3rd-5th grade", "the third to fifth grade"),
+    ("21 March-15 April", "the twenty first of March to the fifteenth of April"),
+    ("(123)-123-5678", "one two three , one two three , five six seven eight"),
+    ("1-800-GO-NOW", "one eight hundred go now"), ("JAN 15", "January fifteenth"),
+    ("2016/07/03", "July third twenty sixteen"), ("15.01.2020", "January fifteenth twenty twenty"),
+    ("1:01:01", "one hour one minute and one second"), ("10:00:00 p.m.", "ten P M"),
+    ("11:30EST", "eleven thirty E S T"),
+    ("$20/mo", "twenty dollars per month"), ("401(k)", "four oh one K"), ("5 Laguna Ave", "five Laguna avenue"),
+    ("TL;DR", "T L D R"), ("an iOS app", "an I O S app"), ("U.S. v. Nixon", "U S versus Nixon"),
+    ("192.168.0.1", "one nine two dot one six eight dot zero dot one"), ("2x more", "two times more"),
+    ("x**2 + 0x1F", "x squared plus hex one F"), ("a -> b === c", "a , b equals c"),
+])
+def test_written_forms(text, expected):
+    assert normalized(text) == expected
+
+
+@pytest.mark.parametrize("text, expected", [
+    ("# The heading", "The heading"), ("Title\n=====\ntext", "Title / text"), ("> quoted", "quoted"),
+    ("**bold**, *slanted*, _too_ and `code`", "bold , slanted , too and code"),
+    ("[a link](https://x.org/a?b=c) and ![a cat](cat.png)", "a link and a cat"),
+    ("- milk\n- eggs", "milk / eggs"), ("1. Buy milk.\n2. Buy eggs.", "one , Buy milk . / two , Buy eggs ."),
+    ("| a | b |\n|---|---|\n| c | d |", "a , b / c , d"), ("---\ntext", "text"),
+    ("<p>One &amp; <b>two</b></p><br/>three", "One and two / three"),
+    ("2 < 3 and 5 > 4", "two is less than three and five is greater than four"), ("snake_case and 2 * 3", "snake case and two times three"),
+    ("~~gone~~ text", "gone text"), ("J. K. Rowling\nwrote", "J K Rowling / wrote"),
+])
+def test_markup_is_read_as_a_person_would(text, expected):
+    assert normalized(text) == expected
+
+
+def test_what_nobody_would_read_is_left_out_with_a_warning():
+    with pytest.warns(UserWarning, match="2 lines of code"):
+        assert english.text_to_phonemes("Run:\n```\nx = 1\ny = 2\n```\nDone.") == quiet("Run:\nDone.")
+    address = "https://very.long.example.com/" + "path/" * 50
+    with pytest.warns(UserWarning, match="1 tails of long addresses"):
+        assert english.text_to_phonemes(f"See {address} now") == quiet("See very.long.example.com now")
+    assert quiet("```\nprint\n```") == quiet("print")
+
+
+def test_paragraphs_end_where_a_line_is_empty():
+    sentences = english.spoken_words("# Title\n\nOne. Two.\n\n\nThree.\nFour.")
+    assert [sentence.ends_paragraph for sentence in sentences] == [True, False, True, False, False]
+    assert all(isinstance(word, english.Word) for sentence in sentences for word in sentence)
+
+
+def test_no_word_is_dropped():
+    """Plain words in, the same words out, whatever stands between them."""
+    generator = random.Random(1)
+    words = "the cat sat on a mat while seven dogs slept under old trees near our house".split()
+    for _ in range(300):
+        chosen = [generator.choice(words) for _ in range(generator.randint(1, 30))]
+        text = "".join(word + generator.choice([" ", " ", " ", ", ", ". ", "\n", "\n\n", " - ", " (", ") ", "; ", "! "])
+                       for word in chosen)
+        said = [word.text for sentence in english.spoken_words(text) for word in sentence if word.codes != ["pau"]]
+        assert said == chosen, text
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Custom words, warnings, errors
 # ---------------------------------------------------------------------------------------------------------------------
 
@@ -271,6 +377,46 @@ def test_custom_words_override_everything(word):
 
 def test_custom_word_inside_a_word_is_left_alone():
     assert quiet("concatenate", {"cat": "ZH"}) == quiet("concatenate")
+
+
+@pytest.mark.parametrize("text, said", [
+    ("a [hibari](/hɪbˈɑɹi/) sings", "a hibari sings"), ("a [hibari](/HH IH0 B AA1 R IY0/) sings", "a hibari sings")])
+def test_pronunciation_in_the_text(text, said):
+    (words,) = english.spoken_words(text)
+    assert " ".join(word.text for word in words[1:-1]) == said
+    assert " ".join(words[2].codes) == "HH IH0 B AA1 R IY0" and words[2].source == "custom"
+    assert english.text_to_phonemes(said, {"hibari": "hɪˈbɑɹi"}) == quiet(text)
+
+
+@pytest.mark.parametrize("text", ["[x](/Q/)", "[x](/ABC/)", "[x](/a b c$/)"])
+def test_bad_pronunciation_in_the_text_is_a_value_error(text):
+    with pytest.raises(ValueError, match="'x'"):
+        english.text_to_phonemes(text)
+
+
+@pytest.mark.parametrize("ipa, codes", [
+    ("wˈɜɹd", "W ER1 D"), ("ˈwɝd", "W ER1 D"), ("hˈaʊs", "HH AW1 S"), ("hWs", "HH AW1 S"), ("ˈtʃɔɪs", "CH OY1 S"),
+    ("bˈʌʔn", "B AH1 T N"), ("bʌtn̩", "B AH1 T AH0 N"), ("ˌʌndəɹstˈænd", "AH2 N D ER0 S T AE1 N D"),
+    ("fˈaðər", "F AA1 DH ER0"),
+])
+def test_ipa(ipa, codes):
+    assert english.pronounce("word", {"word": ipa}) == codes.split()
+
+
+@pytest.mark.parametrize("custom, error, named", [
+    (5, TypeError, "int"), ([("a", "AH0")], TypeError, "list"), ({"a": 5}, TypeError, "'a'"),
+    ({5: "AH0"}, TypeError, "5"), ({"a": [1]}, TypeError, "'a'"), ({"a": None}, TypeError, "'a'"),
+    ({"a": "xy$"}, ValueError, "'a'"), ({" ": "AH0"}, ValueError, "empty"),
+])
+def test_custom_words_of_other_types(custom, error, named):
+    with pytest.raises(error, match=named):
+        english.text_to_phonemes("a word", custom)
+
+
+@pytest.mark.parametrize("text", ["hello www.a.com/²³ there", "hello a-b@µx.co there"])
+def test_odd_addresses_do_not_refuse_the_text(text):
+    codes = quiet(text)
+    assert codes[1:5] == quiet("hello")[1:5] and codes[-3:] == quiet("there")[-3:]
 
 
 @pytest.mark.parametrize("codes, named", [
