@@ -38,6 +38,7 @@ import english
 import lj_speech
 from lj_speech import MEL_SCALE_BINS, SAMPLING_RATE
 from prosody.extension import Prosody as ShippedExtension  # what the shipped voice has beyond the method
+from speech.speaker import Speaker
 from vocoder import weights
 
 CHECKPOINT_PATH = pathlib.Path("TTS.pth")
@@ -781,19 +782,19 @@ class Speech(NamedTuple):
     durations: list[int]  # N frames
     alignment: Tensor  # (T, N), the weights of the upsampling
     sentence: int = 0  # which one of the text
+    words: Sequence[english.Word] = ()  # all of this sentence
     hints: Mapping[str, Tensor] = {}  # what an `Extension` has to say to the vocoder, by name
 
 
-class TextToSpeechSynthesizer:
+class TextToSpeechSynthesizer(Speaker):
     """A trained voice: text or phonemes to audio. Inference only; on the GPU if there is one, else on the CPU.
 
     audio = TextToSpeechSynthesizer("TTS.pth").synthesize_from_text("Hello there.")  # (1, t), 22 050 Hz
-    `tempo` and `style` (the extension's) may change at any time: synthesizer.style = replace(synthesizer.style, ...)
+    `speak` and `stream` of `Speaker` also tell when each word and phoneme is heard, and take settings for one text.
+    `tempo`, pauses and `style` (the extension's) may change at any time: voice.style = replace(voice.style, ...)
     """
 
-    SENTENCE_PAUSE = 0.25  # seconds of silence between sentences, on top of the pauses at their ends
     PACE = 0.95  # of a tempo of 1: predicted durations are near the median, which is below the mean
-    tempo = 1.0  # times as fast as the speaker reads; does nothing to durations that are given
 
     def __init__(self, checkpoint_path: str | pathlib.Path = CHECKPOINT_PATH, vocoder: Callable | None = None):
         """`vocoder` maps (80, T) log-mel and the extension's hints, by name, to audio (1, t), as `lj_speech.Vocoder`.
@@ -811,22 +812,21 @@ class TextToSpeechSynthesizer:
 
         Raises TypeError where `text` is no str, ValueError where it holds nothing to say.
         """
-        speeches = self.predict_text(text, custom_words, progress)
-        return torch.cat(list(self._join(speeches, lambda speech: [self.speak(speech)])), dim=1)
+        return torch.from_numpy(self.speak(text, custom_words=custom_words, progress=progress).audio)
 
     def stream_from_text(self, text: str, custom_words: Mapping = {}, chunk: int = 32) -> Iterator[Tensor]:
         """The same audio in pieces (1, n), the first of `chunk` frames; needs a vocoder that has `stream`."""
-        vocode = lambda speech: self.vocoder.stream(speech.spectrogram, chunk, **speech.hints)  # noqa: E731
-        yield from self._join(self.predict_text(text, custom_words), vocode)
+        for piece in self.stream(text, custom_words=custom_words, chunk=chunk):
+            yield torch.from_numpy(piece.audio)
 
     def synthesize_from_phonemes(self, phonemes: list[str], durations: list[int] | None = None) -> Tensor:
         """N phoneme codes, any number -> audio (1, t); `durations`, N numbers of frames, replace the predicted ones.
 
         Raises TypeError or ValueError for anything that is not such lists.
         """
-        return torch.cat([self.speak(speech) for speech in self.predict(phonemes, durations)], dim=1)
+        return torch.from_numpy(self.speak_phonemes(phonemes, durations).audio)
 
-    def speak(self, speech: Speech) -> Tensor:
+    def vocode(self, speech: Speech) -> Tensor:
         """What `predict` returns -> audio (1, t)."""
         return self.vocoder(speech.spectrogram, **speech.hints)
 
@@ -836,7 +836,7 @@ class TextToSpeechSynthesizer:
         for index, words in enumerate(tqdm(sentences, unit="sentence", delay=1, disable=not progress)):
             features = self.model.extension.read_words(words)
             for speech in self._predict_pieces(english.codes_of(words), None, features):
-                yield speech._replace(sentence=index)
+                yield speech._replace(sentence=index, words=words)
 
     def predict(self, phonemes: list, durations: list | None = None, features: Mapping = {}) -> list[Speech]:
         """What `synthesize_from_phonemes` gives to the vocoder. `features` are the extension's, N values each."""
@@ -868,8 +868,6 @@ class TextToSpeechSynthesizer:
 
     def _encode(self, phonemes: list[str], durations: list[int] | None) -> tuple[Tensor, Batch]:
         """-> encoded (1, N, D), and a batch of one, with the given durations or the predicted ones."""
-        if not self.tempo > 0:
-            raise ValueError(f"tempo is {self.tempo}: give 0.5 to speak half as fast, 2 for twice as fast")
         tokens = torch.tensor([self.vocabulary.encode(phonemes)], device=self.device)
         token_mask = torch.ones_like(tokens, dtype=torch.bool)
         encoded = self.model.encoder(tokens, token_mask)
@@ -889,12 +887,3 @@ class TextToSpeechSynthesizer:
         prediction = self.model.decode(encoded, batch)
         speech = Speech(denormalise(prediction.mels[0]).T, phonemes, durations, prediction.alignment[0])
         return extension.finish(speech, batch, self.style)
-
-    def _join(self, speeches: Iterable[Speech], vocode: Callable) -> Iterator[Tensor]:
-        """The audio of each, with silence between sentences."""
-        sentence = 0
-        for speech in speeches:
-            if speech.sentence != sentence:
-                yield torch.zeros(1, round(self.SENTENCE_PAUSE * SAMPLING_RATE))
-            sentence = speech.sentence
-            yield from vocode(speech)

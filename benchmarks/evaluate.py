@@ -423,7 +423,7 @@ def speak(synthesizer: TextToSpeechSynthesizer, name: str, text: str, codes: lis
         hints = {name: row.cpu() for name, row in piece.hints.items()}
         pieces.append(piece._replace(spectrogram=piece.spectrogram.cpu(), hints=hints))
     middle = time.perf_counter()
-    audio = torch.cat([synthesizer.speak(piece) for piece in pieces], dim=1)[0].numpy()
+    audio = torch.cat([synthesizer.vocode(piece) for piece in pieces], dim=1)[0].numpy()
     end = time.perf_counter()
     said = [duration for piece in pieces for duration in piece.durations]
     spectrogram = torch.cat([piece.spectrogram for piece in pieces], dim=1).numpy()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+from speech.settings import check_number
 
 
 @dataclass(frozen=True)
@@ -38,3 +41,12 @@ class Style:
     question_rise: float = 5.0  # semitones that the end of a yes/no question is above the prediction
     denoising: float = 10.0  # times the power of the room's noise that is taken away; 0 leaves it
     dereverberation: float = 0.1  # times the power of the room's echo that is taken away
+
+    RANGES: ClassVar = {  # beyond them it is no speech
+        "pitch_shift": (-24, 24), "intonation": (-5, 5), "question_rise": (-24, 24),
+        "denoising": (0, 1000), "dereverberation": (0, 10),
+    }  # fmt: skip
+
+    def __post_init__(self):
+        for field in fields(self):
+            check_number(field.name, getattr(self, field.name), *self.RANGES[field.name])
