@@ -26,7 +26,6 @@ Functions and classes
 from __future__ import annotations
 
 import json
-import numbers
 import pathlib
 import pickle
 import warnings
@@ -134,42 +133,6 @@ def get_alignments(root: pathlib.Path) -> list[Alignment]:
     if not usable:
         raise ValueError(f"{root}: none of its {len(paths)} utterances has an alignment: prepare the dataset again")
     return usable
-
-
-# -------- What a voice is asked to say --------------------------------------------------------------------------------
-
-
-def check_phonemes(phonemes: Sequence[str]) -> list[str]:
-    """As a list. Raises TypeError or ValueError for anything else than codes."""
-    if not isinstance(phonemes, (list, tuple)) or not all(isinstance(code, str) for code in phonemes):
-        raise TypeError("phonemes is no list of str: use synthesize_from_text for text")
-    if len(phonemes) == 0:
-        raise ValueError("there are no phonemes to say")
-    return list(phonemes)
-
-
-def check_durations(durations: Sequence[int], n_phonemes: int, limit: int) -> list[int]:
-    """As a list of whole numbers of frames, 0 to `limit`. Raises TypeError or ValueError for anything else."""
-    durations = durations.tolist() if hasattr(durations, "tolist") else durations
-    if not isinstance(durations, (list, tuple)):
-        raise TypeError(f"durations is a {type(durations).__name__}, expected a list of int")
-    if len(durations) != n_phonemes:
-        raise ValueError(f"{len(durations)} durations for {n_phonemes} phonemes: give one for each")
-    for duration in durations:
-        if isinstance(duration, bool) or not isinstance(duration, numbers.Integral):
-            raise TypeError(f"a duration is {duration!r}: give whole numbers of frames")
-        if not 0 <= duration <= limit:
-            raise ValueError(f"a duration is {duration}: give 0 to {limit} frames of 11.6 ms")
-    if sum(durations) == 0:
-        raise ValueError("all durations are 0: nothing would be said")
-    return [int(duration) for duration in durations]
-
-
-def cut_at_pause(phonemes: Sequence[str]) -> int:
-    """Where to cut phonemes that are too many: after the pause nearest to the middle, or in the middle."""
-    middle = len(phonemes) / 2
-    pauses = [place + 1 for place, code in enumerate(phonemes[:-1]) if code == PAUSE and place > 0]
-    return min(pauses or [int(middle)], key=lambda place: abs(place - middle))
 
 
 # -------- The dataset -------------------------------------------------------------------------------------------------

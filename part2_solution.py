@@ -38,6 +38,8 @@ import english
 import lj_speech
 from lj_speech import MEL_SCALE_BINS, SAMPLING_RATE
 from prosody.extension import Prosody as ShippedExtension  # what the shipped voice has beyond the method
+from speech import pieces
+from speech.pieces import Vocabulary
 from speech.speaker import Speaker
 from vocoder import weights
 
@@ -105,23 +107,6 @@ class TrainConfig(StepConfig):
 
 
 # -------- Vocabulary and batches -------------------------------------------------------------------------------------
-
-
-class Vocabulary:
-    """Phoneme codes to tokens. An unknown vowel is read as the same vowel with another stress."""
-
-    def __init__(self, codes: Sequence[str]):
-        self.token_of = {code: token for token, code in enumerate(codes)}
-
-    def encode(self, codes: Sequence[str]) -> list[int]:
-        """Raises ValueError naming a code that is neither known nor known with another stress."""
-        return [self._encode_one(code) for code in codes]
-
-    def _encode_one(self, code: str) -> int:
-        for candidate in (code, *(code.rstrip("012") + stress for stress in ("1", "2", "0", ""))):
-            if candidate in self.token_of:
-                return self.token_of[candidate]
-        raise ValueError(f"unknown phoneme {code!r}: the model knows {' '.join(self.token_of)}")
 
 
 class Batch(NamedTuple):
@@ -840,34 +825,29 @@ class TextToSpeechSynthesizer(Speaker):
 
     def predict(self, phonemes: list, durations: list | None = None, features: Mapping = {}) -> list[Speech]:
         """What `synthesize_from_phonemes` gives to the vocoder. `features` are the extension's, N values each."""
-        phonemes = lj_speech.check_phonemes(phonemes)
+        phonemes = pieces.check_phonemes(phonemes)
         self.vocabulary.encode(phonemes)  # names the unknown before anything is computed
         if durations is not None:
-            durations = lj_speech.check_durations(durations, len(phonemes), self.model.config.max_frames)
-        if any(len(row) != len(phonemes) for row in features.values()):
-            raise ValueError(f"there are {len(phonemes)} phonemes: give as many values of {', '.join(features)}")
+            durations = pieces.check_durations(durations, len(phonemes), self.model.config.max_frames)
+        pieces.check_features(features, len(phonemes))
         return list(self._predict_pieces(phonemes, durations, features))
 
-    @torch.inference_mode()
     def _predict_pieces(self, phonemes: list, durations: list | None, features: Mapping) -> Iterator[Speech]:
-        """Cuts in two, again and again, what is too long for the learned positions."""
-        config = self.model.config
-        if len(phonemes) <= config.max_phonemes:
-            encoded, batch = self._encode(phonemes, durations)
-            n_frames = int(batch.durations.sum())
-            if 0 < n_frames <= config.max_frames:
-                yield self._decode(encoded, batch, phonemes, features)
-            if n_frames <= config.max_frames:
-                return
-            if len(phonemes) == 1:
-                raise ValueError(f"{phonemes[0]} would last {n_frames} frames, the model reaches {config.max_frames}")
-        cut = lj_speech.cut_at_pause(phonemes)
-        for piece in (slice(cut), slice(cut, None)):
-            own = {name: row[piece] for name, row in features.items()}
-            yield from self._predict_pieces(phonemes[piece], durations[piece] if durations else None, own)
+        max_phonemes = self.model.config.max_phonemes
+        return pieces.speak_in_pieces(self._predict_piece, phonemes, durations, features, max_phonemes)
+
+    @torch.inference_mode()
+    def _predict_piece(self, phonemes: list, durations: list | None, features: Mapping) -> Speech | None:
+        """None for phonemes that last no time. Raises TooLong."""
+        encoded, batch = self._encode(phonemes, durations)
+        n_frames, limit = int(batch.durations.sum()), self.model.config.max_frames
+        if n_frames > limit:
+            raise pieces.TooLong(n_frames, limit)
+        return self._decode(encoded, batch, phonemes, features) if n_frames > 0 else None
 
     def _encode(self, phonemes: list[str], durations: list[int] | None) -> tuple[Tensor, Batch]:
         """-> encoded (1, N, D), and a batch of one, with the given durations or the predicted ones."""
+        pieces.check_tempo(self.tempo)
         tokens = torch.tensor([self.vocabulary.encode(phonemes)], device=self.device)
         token_mask = torch.ones_like(tokens, dtype=torch.bool)
         encoded = self.model.encoder(tokens, token_mask)

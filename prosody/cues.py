@@ -36,6 +36,12 @@ def read_cues(words: Sequence[Word]) -> list[int]:
     return cues[::-1]
 
 
+def read_features(words: Sequence[Word]) -> dict[str, list]:
+    """What the words of a sentence say of the melody of each phoneme, by name."""
+    codes, cues = english.codes_of(words), read_cues(words)
+    return {"cues": cues, "rises": rising_ends(codes, cues)}
+
+
 def falls(words: Sequence[Word]) -> bool:
     """Does what these words end with ask who, what or how, or for a choice, not whether?
 

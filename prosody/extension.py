@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from english import PAUSE, Word
-from lj_speech import MEL_SCALE_BINS, SPECTROGRAMS_MIN
 from prosody import room, settings
-from prosody.cues import UNKNOWN, match_cues, read_cues, rising_ends
+from prosody.cues import UNKNOWN, match_cues, read_features, rising_ends
 from prosody.melody import PitchEncoding, PitchModel
+from vocoder.spectrogram import MEL_SCALE_BINS, SPECTROGRAMS_MIN
 
 
 class Prosody(nn.Module):
@@ -34,8 +34,7 @@ class Prosody(nn.Module):
     # -------- Text ---------------------------------------------------------------------------------------------------
 
     def read_words(self, words: Sequence[Word]) -> dict[str, list]:
-        codes, cues = [code for word in words for code in word.codes], read_cues(words)
-        return {"cues": cues, "rises": rising_ends(codes, cues)}
+        return read_features(words)
 
     def read_text(self, text: str, codes: Sequence[str]) -> dict[str, list]:
         """The same for phonemes that were spoken, by whoever spoke them."""
@@ -77,7 +76,8 @@ class Prosody(nn.Module):
     def finish(self, speech, batch, style: settings.Style):
         """Less of the room's noise and echo, soft ends where there are pauses, and the pitch for the vocoder."""
         first, last = (speech.durations[place] * (speech.phonemes[place] == PAUSE) for place in (0, -1))
-        dry = room.dry(speech.spectrogram, self.noise_floor, style.denoising, style.dereverberation)
+        measured, floor = speech.spectrogram.cpu().numpy(), self.noise_floor.cpu().numpy()
+        spoken = room.fade(room.dry(measured, floor, style.denoising, style.dereverberation), first, last)
         log_pitch = speech.alignment @ batch.features["log_pitch"][0]  # (T,)
         pitch = log_pitch.exp().clamp(self.settings.lowest_pitch, self.settings.highest_pitch)
-        return speech._replace(spectrogram=room.fade(dry, first, last), hints={"pitch": pitch})
+        return speech._replace(spectrogram=torch.from_numpy(spoken).to(pitch.device), hints={"pitch": pitch})

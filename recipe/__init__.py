@@ -8,6 +8,7 @@
     adversarial     fine-tuning of its decoder against a discriminator
     train_vocoder   the vocoder; `predict` writes the spectrograms it learns from
     prune_vocoder   the vocoder with fewer hidden units
+    export          the voice as ONNX graphs (`onnx_graph`), for `runtime`
     course          what the notebook needs: the dataset, wherever it runs, and the published checkpoint
 
     melody          the pitch of recordings, and the features that a voice learns from

@@ -30,14 +30,32 @@ from __future__ import annotations
 import math
 import pathlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vocoder import weights
+from vocoder import layout, weights
+from vocoder.layout import (  # noqa: F401 (Config, and what the tests and the recipe look up here)
+    HIGHEST_HARMONIC,
+    LARGEST_AMPLITUDE,
+    LARGEST_GAIN,
+    LOUDNESS_FLOOR,
+    MARGIN,
+    N_SHORT_FREQUENCIES,
+    NOISE_FRAMES,
+    NOISE_IN_VOICE,
+    PITCH_REACH,
+    PITCH_STD,
+    REACH,
+    SHORT_HOP,
+    SHORT_PER_FRAME,
+    SHORT_SIZE,
+    SHORT_START,
+    Config,
+)
 from vocoder.spectrogram import (
     FFT_SIZE,
     MEL_FLOOR,
@@ -49,44 +67,9 @@ from vocoder.spectrogram import (
     STFT_HOP_LENGTH,
 )
 
-WEIGHTS_PATH = pathlib.Path(__file__).with_name("vocoder.pth")
-MARGIN = FFT_SIZE // (2 * STFT_HOP_LENGTH)  # frames on either side that overlap with a frame's first half
-REACH = (FFT_SIZE - 1) // STFT_HOP_LENGTH  # frames on either side that overlap with a frame
-SHORT_SIZE = FFT_SIZE // 4  # samples of the short window
-SHORT_HOP = SHORT_SIZE // 4
-N_SHORT_FREQUENCIES = SHORT_SIZE // 2 + 1
-SHORT_PER_FRAME = STFT_HOP_LENGTH // SHORT_HOP
-SHORT_START = (FFT_SIZE - SHORT_SIZE + SHORT_HOP) // 2  # of the first short window
-LARGEST_GAIN = 3.0  # of a short window, natural logarithm
 LARGEST_CORRECTION = 2.0  # of a mel band, natural logarithm
-HIGHEST_HARMONIC = 10000.0  # Hz; above, all is noise
-NOISE_FRAMES = 512  # after which the noise repeats: 6 seconds
-PITCH_STD = 2.0  # semitones, of the pitch around the one that is expected
-NOISE_IN_VOICE = 0.6  # of what spectral losses ask for: to them a wavering voice is a noisy one
 
-
-@dataclass(frozen=True)
-class Config:
-    width: int = 256
-    n_blocks: int = 6
-    kernel_size: int = 7  # frames: the network sees 21 to either side
-    expansion: int = 1  # of the width inside a block
-    short_width: int = 96  # of the network for short windows
-    n_short_blocks: int = 3
-    lowest_pitch: float = 65.0  # Hz
-    pitch_step: float = 20.0  # cents from one class to the next
-    n_pitches: int = 180  # up to 515 Hz
-
-    @property
-    def context(self) -> int:
-        """Frames that the network sees on either side."""
-        return (1 + self.n_blocks) * (self.kernel_size // 2)
-
-    @property
-    def short_context(self) -> int:
-        """Frames on either side whose audio has a say in how loud a short window is."""
-        seen = self.n_short_blocks * (self.kernel_size // 2) * SHORT_HOP  # and half a window at either end
-        return math.ceil((seen + SHORT_SIZE) / STFT_HOP_LENGTH)
+WEIGHTS_PATH = pathlib.Path(__file__).with_name("vocoder.pth")
 
 
 class Filters(NamedTuple):
@@ -135,7 +118,7 @@ class ShortGains(nn.Module):
 
     def forward(self, details: Tensor, voice: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, 4 D') and (B, 4 T, F) complex -> gains (B, 4 T, F) of the voice, complex, and of the noise."""
-        loudness = (power(voice) * (4 / SHORT_SIZE) ** 2 + 1e-8).log() / 6 + 2
+        loudness = (power(voice) * (4 / SHORT_SIZE) ** 2 + LOUDNESS_FLOOR).log() / 6 + 2
         x = self.input(loudness) + details.unflatten(2, (SHORT_PER_FRAME, -1)).flatten(1, 2)
         for block in self.blocks:
             x = block(x)
@@ -159,7 +142,7 @@ class Vocoder(nn.Module):
         self.register_buffer("prior_offset", torch.zeros(N_FREQUENCIES))
         self.register_buffer("window", torch.hann_window(FFT_SIZE), persistent=False)
         self.register_buffer("short_window", torch.hann_window(SHORT_SIZE), persistent=False)
-        noise = torch.randn(NOISE_FRAMES * STFT_HOP_LENGTH, generator=torch.Generator().manual_seed(0))
+        noise = torch.from_numpy(layout.white_noise())
         noise = torch.cat([noise, noise[: FFT_SIZE - STFT_HOP_LENGTH]])  # its end goes over into its beginning
         self.register_buffer("noise_spectra", even(spectra(noise, self.window)), persistent=False)
         classes = torch.arange(config.n_pitches) * config.pitch_step / 1200
@@ -186,8 +169,8 @@ class Vocoder(nn.Module):
         corrections = self.correction(x).float().unflatten(-1, (3, N_FREQUENCIES))
         amplitude, phase, noise = corrections.unbind(-2)
         prior = spectrograms.mT.float() @ self.prior.T + self.prior_offset
-        voice = polar((prior + amplitude).clamp_max(6).exp(), phase)
-        return Filters(self.pitch(x).float(), voice, (prior + noise).clamp_max(6).exp(), self.details(x).float())
+        amplitude, noise = ((prior + part).clamp_max(LARGEST_AMPLITUDE).exp() for part in (amplitude, noise))
+        return Filters(self.pitch(x).float(), polar(amplitude, phase), noise, self.details(x).float())
 
     def decode_pitch(self, logits: Tensor, expected: Tensor | None = None) -> Tensor:
         """(B, T, K) -> (B, T) Hz: the mean around the likeliest class, which is finer than the classes.
@@ -198,7 +181,7 @@ class Vocoder(nn.Module):
             semitones = 12 * (self.pitches / expected[..., None]).log2()
             logits = logits - 0.5 * (semitones / PITCH_STD).square()
         best = logits.argmax(-1, keepdim=True)
-        near = (torch.arange(logits.shape[-1], device=logits.device) - best).abs() <= 4
+        near = (torch.arange(logits.shape[-1], device=logits.device) - best).abs() <= PITCH_REACH
         weights = logits.masked_fill(~near, -math.inf).softmax(-1)
         return (weights @ self.pitches.log()[:, None]).squeeze(-1).exp()
 
@@ -260,11 +243,7 @@ class Vocoder(nn.Module):
     def stream(
         self, spectrograms: Tensor, chunk: int = 32, band_correction: float = 1.0, pitch: Tensor | None = None
     ) -> Iterator[Tensor]:
-        """As `forward`, yielded in pieces (B, 256 n), each as soon as it is ready.
-
-        The first is of `chunk` frames and each other twice as long as the one before: what a piece takes to be spoken
-        is time enough for the next, and the frames around a piece, which have to be known too, are then few.
-        """
+        """As `forward`, yielded in pieces (B, 256 n), each as soon as it is ready; see `layout.chunks`."""
         if spectrograms.dim() != 3 or spectrograms.shape[1] != MEL_SCALE_BINS or spectrograms.shape[2] == 0:
             raise ValueError(f"expected (B, {MEL_SCALE_BINS}, T) with T > 0, got {tuple(spectrograms.shape)}")
         if not 0 <= band_correction <= 1:
@@ -273,31 +252,22 @@ class Vocoder(nn.Module):
             raise ValueError(f"chunk is {chunk}: give at least 1 frame")
         if pitch is not None and (pitch.shape != spectrograms[:, 0].shape or not (pitch > 0).all()):
             raise ValueError(f"expected a pitch > 0 Hz for each frame, {tuple(spectrograms[:, 0].shape)}")
-        n_frames, reach = spectrograms.shape[2], self.config.short_context + (REACH if band_correction > 0 else 0)
+        n_frames, correcting = spectrograms.shape[2], band_correction > 0
         phase = torch.zeros(len(spectrograms), dtype=torch.float64, device=spectrograms.device)
-        begin, end = 0, min(chunk, n_frames)
-        while begin < n_frames:
-            # Frames that sound between `begin` and `end`, those that sound in these, those whose pitch they need, those
-            # that the network needs.
-            first, last = max(begin - 1, 0), min(end + 2, n_frames)
-            rough_first, rough_last = max(first - reach, 0), min(last + reach, n_frames)
-            pitch_first, pitch_last = rough_first - MARGIN, rough_last + MARGIN
-            seen = max(pitch_first - self.config.context, 0), min(pitch_last + self.config.context, n_frames)
-            filters = self.predict_filters(spectrograms[..., slice(*seen)])
-            wanted = torch.arange(pitch_first, pitch_last, device=spectrograms.device).clamp(0, n_frames - 1)
-            expected = None if pitch is None else pitch[:, slice(*seen)]
-            read = self.decode_pitch(filters.pitch_logits, expected)[:, wanted - seen[0]]
+        for part in layout.chunks(n_frames, chunk, self.config, correcting):
+            first, last = part.rough.start, part.rough.stop
+            filters = self.predict_filters(spectrograms[..., part.seen])
+            wanted = torch.arange(part.pitch.start, part.pitch.stop, device=spectrograms.device).clamp(0, n_frames - 1)
+            expected = None if pitch is None else pitch[:, part.seen]
+            read = self.decode_pitch(filters.pitch_logits, expected)[:, wanted - part.seen.start]
             pulse_spectra, phases = self.pulse_frames(read, phase)
-            inside = slice(rough_first - seen[0], rough_last - seen[0])
-            filters = quieten(Filters(*(part[:, inside] for part in filters)))
-            rough = self.render(filters, pulse_spectra, self.noise_frames(rough_first, rough_last - rough_first))
-            asked = spectrograms[..., rough_first:rough_last]
-            audio = self.correct(rough, asked, band_correction) if band_correction > 0 else rough
-            start = (begin - rough_first + MARGIN) * STFT_HOP_LENGTH
-            yield audio[:, start : start + (end - begin) * STFT_HOP_LENGTH]
-            following = max(end - 1 - reach, 0) - MARGIN  # the first frame of the next chunk's `wanted`
-            phase = phases[:, following - pitch_first]
-            begin, end = end, min(end + 2 * (end - begin), n_frames)
+            inside = slice(first - part.seen.start, last - part.seen.start)
+            filters = quieten(Filters(*(values[:, inside] for values in filters)))
+            rough = self.render(filters, pulse_spectra, self.noise_frames(first, last - first))
+            audio = self.correct(rough, spectrograms[..., part.rough], band_correction) if correcting else rough
+            start = (part.begin - first + MARGIN) * STFT_HOP_LENGTH
+            yield audio[:, start : start + (part.end - part.begin) * STFT_HOP_LENGTH]
+            phase = phases[:, part.following - part.pitch.start]
 
 
 def quieten(filters: Filters) -> Filters:

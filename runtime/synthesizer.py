@@ -1,0 +1,171 @@
+"""Text or phonemes -> audio, as `part2_solution.TextToSpeechSynthesizer` does it, with onnxruntime and numpy."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+import english
+from english import PAUSE
+from prosody import cues, room, settings
+from runtime.archive import VOICE_PATH, Archive
+from runtime.vocoder import Vocoder
+from speech import pieces
+from vocoder.spectrogram import SAMPLING_RATE
+
+
+class Speech(NamedTuple):
+    """What is said in one piece."""
+
+    spectrogram: np.ndarray  # (80, T) log-mel, as the vocoder takes it
+    phonemes: list[str]  # N codes
+    durations: list[int]  # N frames
+    alignment: np.ndarray  # (T, N), the weights of the upsampling
+    sentence: int = 0  # which one of the text
+    hints: Mapping[str, np.ndarray] = {}  # for the vocoder, by name
+
+
+class Plain:
+    """A voice of the method alone: nothing to say of the melody, and no style. See `part2_solution.Extension`."""
+
+    @dataclass(frozen=True)
+    class Style:
+        pass
+
+    def read_words(self, words: Sequence[english.Word]) -> dict[str, list]:
+        return {}
+
+    def plan(self, tokens: np.ndarray, features: Mapping[str, Sequence], style) -> dict[str, np.ndarray]:
+        """More inputs of the graph `spectrogram`."""
+        return {}
+
+    def finish(self, speech: Speech, style, pitch: np.ndarray | None = None) -> Speech:
+        """The spectrogram as it is spoken, and hints for the vocoder, from more outputs of that graph."""
+        return speech
+
+
+class Prosody(Plain):
+    """See `prosody.extension.Prosody`; the pitch model is in the graph."""
+
+    Style = settings.Style
+
+    def __init__(self, noise_floor: Sequence[float]):
+        self.noise_floor = np.array(noise_floor, np.float32)
+
+    def read_words(self, words: Sequence[english.Word]) -> dict[str, list]:
+        return cues.read_features(words)
+
+    def plan(self, tokens: np.ndarray, features: Mapping[str, Sequence], style: settings.Style) -> dict[str, np.ndarray]:
+        n = len(tokens)
+        numbers = {name: np.array(getattr(style, name), np.float32) for name in ("pitch_shift", "intonation", "question_rise")}
+        read = np.array(features.get("cues", [cues.UNKNOWN] * n), np.int64)
+        rises = np.array(features.get("rises", [0.0] * n), np.float32)
+        return {"tokens": tokens, "cues": read, "rises": rises, **numbers}
+
+    def finish(self, speech: Speech, style: settings.Style, pitch: np.ndarray | None = None) -> Speech:
+        first, last = (speech.durations[place] * (speech.phonemes[place] == PAUSE) for place in (0, -1))
+        dry = room.dry(speech.spectrogram, self.noise_floor, style.denoising, style.dereverberation)
+        return speech._replace(spectrogram=room.fade(dry, first, last), hints={"pitch": pitch})
+
+
+class TextToSpeechSynthesizer:
+    """A trained voice: text or phonemes to audio, on the CPU, without PyTorch.
+
+    audio = TextToSpeechSynthesizer().synthesize_from_text("Hello there.")  # numpy, (1, t), 22 050 Hz
+    `tempo` and `style` may change at any time: synthesizer.style = replace(synthesizer.style, ...)
+    """
+
+    SENTENCE_PAUSE = 0.25  # seconds of silence between sentences, on top of the pauses at their ends
+    PACE = 0.95  # of a tempo of 1: predicted durations are near the median, which is below the mean
+    tempo = 1.0  # times as fast as the speaker reads; does nothing to durations that are given
+
+    def __init__(
+        self, path: str | pathlib.Path = VOICE_PATH, vocoder: Callable | None = None, threads: int = 1
+    ):
+        """`path` is a file of `python -m recipe export`. `vocoder` maps (80, T) log-mel and hints to audio (1, t).
+
+        Raises FileNotFoundError or ValueError for a missing or unusable file.
+        """
+        archive = Archive(path, threads)
+        self.max_phonemes, self.max_frames = archive.model["max_phonemes"], archive.model["max_frames"]
+        self.vocabulary = pieces.Vocabulary(archive.model["vocabulary"])
+        self.extension = Prosody(**archive.prosody) if archive.prosody else Plain()
+        self.style = self.extension.Style()
+        self.phonemes, self.spectrogram = archive.network("phonemes"), archive.network("spectrogram")
+        self.vocoder = vocoder or Vocoder(archive)
+
+    def synthesize_from_text(self, text: str, custom_words: Mapping = {}) -> np.ndarray:
+        """English text -> audio (1, t) float32 in [-1, 1], 22 050 Hz.
+
+        Raises TypeError where `text` is no str, ValueError where it holds nothing to say.
+        """
+        speeches = self.predict_text(text, custom_words)
+        return np.concatenate(list(self._join(speeches, lambda speech: [self.speak(speech)])), axis=1)
+
+    def stream_from_text(self, text: str, custom_words: Mapping = {}, chunk: int = 32) -> Iterator[np.ndarray]:
+        """The same audio in pieces (1, n), the first of `chunk` frames; needs a vocoder that has `stream`."""
+        vocode = lambda speech: self.vocoder.stream(speech.spectrogram, chunk, **speech.hints)  # noqa: E731
+        yield from self._join(self.predict_text(text, custom_words), vocode)
+
+    def synthesize_from_phonemes(self, phonemes: list[str], durations: list[int] | None = None) -> np.ndarray:
+        """N phoneme codes, any number -> audio (1, t); `durations`, N numbers of frames, replace the predicted ones.
+
+        Raises TypeError or ValueError for anything that is not such lists.
+        """
+        return np.concatenate([self.speak(speech) for speech in self.predict(phonemes, durations)], axis=1)
+
+    def synthesize_many(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        """The audio of each text, in order. On a CPU, batches would gain nothing: one after the other."""
+        return (self.synthesize_from_text(text) for text in texts)
+
+    def speak(self, speech: Speech) -> np.ndarray:
+        """What `predict` returns -> audio (1, t)."""
+        return self.vocoder(speech.spectrogram, **speech.hints)
+
+    def predict_text(self, text: str, custom_words: Mapping = {}) -> Iterator[Speech]:
+        """What `synthesize_from_text` gives to the vocoder, in order, each as soon as it is predicted."""
+        for index, words in enumerate(english.spoken_words(text, custom_words)):
+            features = self.extension.read_words(words)
+            for speech in self._predict_pieces(english.codes_of(words), None, features):
+                yield speech._replace(sentence=index)
+
+    def predict(self, phonemes: list, durations: list | None = None, features: Mapping = {}) -> list[Speech]:
+        """What `synthesize_from_phonemes` gives to the vocoder. `features` are the extension's, N values each."""
+        phonemes = pieces.check_phonemes(phonemes)
+        self.vocabulary.encode(phonemes)  # names the unknown before anything is computed
+        if durations is not None:
+            durations = pieces.check_durations(durations, len(phonemes), self.max_frames)
+        pieces.check_features(features, len(phonemes))
+        return list(self._predict_pieces(phonemes, durations, features))
+
+    def _predict_pieces(self, phonemes: list, durations: list | None, features: Mapping) -> Iterator[Speech]:
+        return pieces.speak_in_pieces(self._predict_piece, phonemes, durations, features, self.max_phonemes)
+
+    def _predict_piece(self, phonemes: list, durations: list | None, features: Mapping) -> Speech | None:
+        """None for phonemes that last no time. Raises TooLong."""
+        pieces.check_tempo(self.tempo)
+        tokens = np.array(self.vocabulary.encode(phonemes), np.int64)
+        read = self.phonemes(tokens=tokens)
+        if durations is None:
+            durations = pieces.round_durations(read["frames"], self.PACE * self.tempo)
+        if sum(durations) > self.max_frames:
+            raise pieces.TooLong(sum(durations), self.max_frames)
+        if sum(durations) == 0:
+            return None
+        planned = self.extension.plan(tokens, features, self.style)
+        spoken = self.spectrogram(encoded=read["encoded"], durations=np.array(durations, np.float32), **planned)
+        speech = Speech(spoken.pop("mels").T, phonemes, durations, spoken.pop("alignment"))
+        return self.extension.finish(speech, self.style, **spoken)
+
+    def _join(self, speeches: Iterable[Speech], vocode: Callable) -> Iterator[np.ndarray]:
+        """The audio of each, with silence between sentences."""
+        sentence = 0
+        for speech in speeches:
+            if speech.sentence != sentence:
+                yield np.zeros((1, round(self.SENTENCE_PAUSE * SAMPLING_RATE)), np.float32)
+            sentence = speech.sentence
+            yield from vocode(speech)
