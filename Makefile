@@ -23,11 +23,11 @@ test: .venv/installed-dev
 
 # The recipe of the shipped voice: 0.8 hours of recordings, the alignments of all sentences, no GPU. Seed 0 throughout.
 VOICE := runs/voice
-EPOCHS ?= 8
+EPOCHS ?= 5
 STEPS ?= 1200
 DURATION_EPOCHS ?= 4
-TEACHER_TEXTS ?= 2500
-TEACHER ?= --everyday
+TEACHER ?= --everyday --random 5000
+MODEL ?= width=192 inner_width=768 place_reach=10 sigma=1 max_sigma=1.2
 TRAIN ?= --amp auto
 voice: $(VOICE)/TTS.pth
 
@@ -44,18 +44,14 @@ $(VOICE)/shifted/done: $(VOICE)/aligned/done
 	$(BIN)/python -m recipe shift-pitch $(CLIPS) $(VOICE)/aligned --out $(@D)
 	touch $@
 
-$(VOICE)/spoken/done: .venv/installed-eval
-	$(BIN)/python -m recipe teacher $(TRANSCRIPTS) --texts $(TEACHER_TEXTS) $(TEACHER) --out $(@D)
-	touch $@
-
-$(VOICE)/taught/done: $(VOICE)/spoken/done
-	$(BIN)/python -m recipe prepare --audio $(<D) --pitch --out $(@D)
+$(VOICE)/taught/done: .venv/installed-eval
+	$(BIN)/python -m recipe teacher $(TRANSCRIPTS) $(TEACHER) --out $(@D)
 	touch $@
 
 $(VOICE)/smooth.pth: $(VOICE)/shifted/done $(VOICE)/texts/done $(VOICE)/taught/done
 	$(BIN)/python -m recipe voice $(VOICE)/aligned --more $(VOICE)/shifted --second-speaker $(VOICE)/taught \
-	    --epochs $(EPOCHS) \
-	    --batch-size 8 --warmup-steps 500 --n-evaluations 6 --durations-root $(VOICE)/texts \
+	    --model $(MODEL) --epochs $(EPOCHS) \
+	    --batch-size 10 --warmup-steps 500 --n-evaluations 6 --durations-root $(VOICE)/texts \
 	    --duration-epochs $(DURATION_EPOCHS) $(TRAIN) --logdir $(VOICE)/smooth --checkpoint $@
 
 $(VOICE)/TTS.pth: $(VOICE)/smooth.pth

@@ -72,6 +72,9 @@ class ModelConfig:
     post_width: int = 128  # of the correction, which needs less than the decoder
     duration_width: int = 128  # of each direction of the GRU
     duration_dropout: float = 0.3  # the duration model overfits easily
+    place_reach: int = 0  # frames from the borders of its phoneme that a frame is told of; 0 tells it nothing
+    sigma: float = 1.5  # of the upsampling, frames, before training
+    max_sigma: float = math.inf  # a wide σ mixes short phonemes with their neighbours
 
 
 def setting(default, description: str):
@@ -316,19 +319,42 @@ class GaussianUpsampling(nn.Module):
     duration and padding weigh nothing; an utterance needs one phoneme of positive duration. fp32: 800² overflows fp16.
     """
 
-    def __init__(self, sigma: float = 1.5):
+    def __init__(self, sigma: float = 1.5, max_sigma: float = math.inf):
         super().__init__()
-        self.log_sigma = nn.Parameter(torch.tensor(math.log(sigma)))
+        self.log_sigma, self.max_sigma = nn.Parameter(torch.tensor(math.log(sigma))), max_sigma
+
+    @property
+    def sigma(self) -> Tensor:
+        return self.log_sigma.exp().clamp_max(self.max_sigma)
 
     def forward(self, encoded: Tensor, durations: Tensor, token_mask: Tensor, n_frames: int) -> tuple[Tensor, Tensor]:
         with torch.autocast(encoded.device.type, enabled=False):
             durations = durations.float()
             centres = durations.cumsum(1) - durations / 2  # (B, N)
             times = torch.arange(n_frames, device=encoded.device) + 0.5  # (T,)
-            distances = (times[None, :, None] - centres[:, None, :]) / self.log_sigma.exp()  # (B, T, N)
+            distances = (times[None, :, None] - centres[:, None, :]) / self.sigma  # (B, T, N)
             spoken = (token_mask & (durations > 0))[:, None, :]
             weights = (-0.5 * distances.square()).masked_fill(~spoken, -math.inf).softmax(-1)
             return weights @ encoded.float(), weights
+
+
+class PlaceEmbedding(nn.Module):
+    """(B, N) durations -> (B, T, D): how many frames ago the phoneme of each frame began, and in how many it ends.
+    arXiv 2010.04301 §3.1 also tells a frame its place in its phoneme, there by a sinusoidal embedding."""
+
+    def __init__(self, width: int, reach: int):
+        super().__init__()
+        self.since, self.until = (nn.Embedding(reach, width) for _ in range(2))  # the last row: or more
+        for embedding in (self.since, self.until):
+            nn.init.normal_(embedding.weight, std=0.1)
+
+    def forward(self, durations: Tensor, n_frames: int) -> Tensor:
+        ends, last = durations.cumsum(1), self.since.num_embeddings - 1
+        times = torch.arange(n_frames, device=durations.device).repeat(len(durations), 1)  # (B, T)
+        phonemes = torch.searchsorted(ends, times, right=True).clamp_max(durations.shape[1] - 1)
+        end = ends.gather(1, phonemes)
+        since, until = times - end + durations.gather(1, phonemes), end - 1 - times
+        return self.since(since.clamp(0, last)) + self.until(until.clamp(0, last))
 
 
 class Decoder(nn.Module):
@@ -398,7 +424,7 @@ class Prediction(NamedTuple):
 class AcousticModel(nn.Module):
     """Phonemes to spectrograms: `encoder`, durations (given, or from `predict_durations`), then `decode`."""
 
-    PARTS = ("encoder", "duration_model", "upsampling", "decoder")
+    PARTS = ("encoder", "duration_model", "upsampling", "places", "decoder")
 
     def __init__(self, config: ModelConfig, extension: Extension | None = None):
         super().__init__()
@@ -406,13 +432,16 @@ class AcousticModel(nn.Module):
         self.encoder = Encoder(config)
         self.duration_model = DurationModel(config)
         self.extension = extension or Extension(config)
-        self.upsampling = GaussianUpsampling()
+        self.upsampling = GaussianUpsampling(config.sigma, config.max_sigma)
+        self.places = PlaceEmbedding(config.width, config.place_reach) if config.place_reach else None
         self.decoder = Decoder(config)
 
     def decode(self, encoded: Tensor, batch: Batch) -> Prediction:
         """(B, N, D) encoded phonemes -> Prediction; the batch has durations, frame mask and all features."""
         encoded = self.extension.add_to(encoded, batch)
         frames, alignment = self.upsampling(encoded, batch.durations, batch.token_mask, batch.frame_mask.shape[1])
+        if self.places is not None:
+            frames = frames + self.places(batch.durations, batch.frame_mask.shape[1])
         return Prediction(*self.decoder(frames, batch.frame_mask), alignment)
 
     def forward(self, batch: Batch) -> Prediction:
@@ -697,7 +726,7 @@ def evaluate_spectrograms(state: TrainingState, loader: Iterable[Batch], writer)
         writer.add_image(name, picture.clamp(0, 1), state.step)
     audio = lj_speech.Vocoder(band_correction=0.0)(denormalise(predicted).T)
     writer.add_audio("predicted", audio, state.step, sample_rate=SAMPLING_RATE)
-    return {"spectrogram_loss": torch.stack(losses).mean(), "sigma": model.upsampling.log_sigma.exp()}
+    return {"spectrogram_loss": torch.stack(losses).mean(), "sigma": model.upsampling.sigma}
 
 
 @torch.inference_mode()
@@ -713,11 +742,13 @@ def evaluate_durations(state: TrainingState, loader: Iterable[Batch], writer) ->
     return {"duration_error_ms": error, "length_ratio": predicted.sum() / real.sum()}
 
 
-def spectrogram_stage(datasets: Sequence, n_epochs: int, config: TrainConfig, parts: Sequence[str] = ()) -> Stage:
+def spectrogram_stage(
+    model: AcousticModel, datasets: Sequence, n_epochs: int, config: TrainConfig, parts: Sequence[str] = ()
+) -> Stage:
     """Everything but the GRU learns, on spectrograms; so do `parts` of an extension."""
     compute_loss = lambda model, batch: spectrogram_loss(model(batch), batch)  # noqa: E731
-    parts = ("encoder", "upsampling", "decoder", *parts)
-    return Stage("spectrogram", parts, datasets, compute_loss, evaluate_spectrograms, n_epochs, config)
+    own = [name for name in model.PARTS if name != "duration_model" and getattr(model, name) is not None]
+    return Stage("spectrogram", [*own, *parts], datasets, compute_loss, evaluate_spectrograms, n_epochs, config)
 
 
 def duration_stage(alignments: Sequence[Sequence], n_epochs: int, config: TrainConfig) -> Stage:
@@ -749,7 +780,7 @@ def train_tts(
     model = AcousticModel(replace(describe_data([*alignments[0], *alignments[1]]), **model_settings))
     data = {"folder": pathlib.Path(dataset_root).name, "n": len(alignments[0])}
     settings = {"model": asdict(model.config), "training": asdict(config), "num_epochs": num_epochs, "data": data}
-    stages = [spectrogram_stage(datasets, num_epochs, config), duration_stage(alignments, num_epochs, config)]
+    stages = [spectrogram_stage(model, datasets, num_epochs, config), duration_stage(alignments, num_epochs, config)]
     run = Run(pathlib.Path(logdir), settings, resume)
     model = run_stages(model.to("cuda" if torch.cuda.is_available() else "cpu"), stages, run)
     save_checkpoint(model, pathlib.Path(checkpoint_path), settings)
@@ -847,7 +878,6 @@ class TextToSpeechSynthesizer(Speaker):
 
     def _encode(self, phonemes: list[str], durations: list[int] | None) -> tuple[Tensor, Batch]:
         """-> encoded (1, N, D), and a batch of one, with the given durations or the predicted ones."""
-        pieces.check_tempo(self.tempo)
         tokens = torch.tensor([self.vocabulary.encode(phonemes)], device=self.device)
         token_mask = torch.ones_like(tokens, dtype=torch.bool)
         encoded = self.model.encoder(tokens, token_mask)

@@ -6,9 +6,9 @@ import argparse
 import logging
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 
-from part2_solution import StepConfig
+from part2_solution import ModelConfig, StepConfig
 
 
 def make_parser(command: str, description: str) -> argparse.ArgumentParser:
@@ -31,6 +31,16 @@ def add_settings(parser: argparse.ArgumentParser, config: StepConfig) -> None:
 
 def read_settings(options: argparse.Namespace, config: StepConfig) -> StepConfig:
     return replace(config, **{field.name: getattr(options, field.name) for field in fields(config)})
+
+
+def read_model_settings(changes: Sequence[str]) -> dict[str, int | float]:
+    """`NAME=NUMBER` of fields of `ModelConfig`. Raises ValueError that lists them."""
+    defaults = {field.name: field.default for field in fields(ModelConfig) if field.default is not MISSING}
+    try:
+        return {name: type(defaults[name])(number) for name, number in (change.split("=") for change in changes)}
+    except (KeyError, ValueError) as error:
+        known = " ".join(f"{name}={value}" for name, value in defaults.items())
+        raise ValueError(f"--model takes NAME=NUMBER of any of: {known}") from error
 
 
 def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None, work: Callable) -> None:

@@ -141,7 +141,7 @@ def upsample(model: AcousticModel, durations: Value, times: Value) -> Value:
     """(N,) durations and (T,) middles of frames -> (T, N) weights."""
     graph, ends = durations.graph, durations.graph.op("CumSum", durations, np.array(0))
     centres = ends - durations * 0.5
-    inverse = float(1 / model.upsampling.log_sigma.exp())
+    inverse = float(1 / model.upsampling.sigma)
     distances = (times.unsqueeze(1) - centres.unsqueeze(0)) * inverse
     silent = graph.op("LessOrEqual", durations, 0.0).as_float() * FAR  # (N,)
     return (distances * distances * -0.5 + silent).softmax(axis=-1)
@@ -267,7 +267,8 @@ def export_gains(model: network.Vocoder) -> Graph:
 def describe(model: AcousticModel, vocoder: network.Vocoder, checksums: Mapping[str, str]) -> dict:
     """What the runtime has to know besides the graphs."""
     config, extension = model.config, model.extension
-    known = {"vocabulary": list(config.vocabulary), "max_phonemes": config.max_phonemes, "max_frames": config.max_frames}
+    limits = {"max_phonemes": config.max_phonemes, "max_frames": config.max_frames}
+    known = {"vocabulary": list(config.vocabulary), **limits}
     record = {"made_from": dict(checksums), "model": known, "vocoder": asdict(vocoder.config), "prosody": None}
     if isinstance(extension, Prosody):
         record["prosody"] = {"noise_floor": numbers(extension.noise_floor).tolist()}

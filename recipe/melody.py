@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -91,6 +92,10 @@ class WithFeatures(lj_speech.AlignmentDataset):
 
     def __add__(self, other: WithFeatures) -> WithFeatures:
         return WithFeatures(self.dataset + other.dataset, self.features + other.features)
+
+    def __mul__(self, n: int) -> WithFeatures:
+        """Each sample `n` times, n > 0."""
+        return functools.reduce(operator.add, [self] * n)
 
     def where(self, wanted: Sequence[int]) -> WithFeatures:
         """The samples at these places, without spectrograms."""

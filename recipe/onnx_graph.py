@@ -139,7 +139,7 @@ class Graph:
         return self.op("Gemm", x, stored if scale is None else stored * scale.astype(np.float32), bias)
 
     def convolution(self, x: Value, weight: np.ndarray, bias: np.ndarray) -> Value:
-        """(L, D) -> (L, D'), weight (D', D, K) as PyTorch has it, zero padding: one matrix product of K shifted copies."""
+        """(L, D) -> (L, D'), weight (D', D, K) as in PyTorch, zero padding: one product of K shifted copies."""
         n_out, _, kernel_size = weight.shape
         padded = self.op("Pad", x, np.array([kernel_size // 2, 0, kernel_size // 2, 0]))
         shifted = [self._shift(padded, place, kernel_size) for place in range(kernel_size)]

@@ -34,6 +34,7 @@ class VoiceConfig(TrainConfig):
 
     pitch_epochs: int = setting(16, "epochs of the pitch model")
     pitch_learning_rate: float = setting(1e-3, "of the pitch model")
+    own_share: float = setting(0.36, "at least this part of the utterances is the speaker's own, repeated if need be")
 
 
 @torch.inference_mode()
@@ -66,6 +67,13 @@ def make_model(alignments: Sequence, settings: Mapping, init: pathlib.Path | Non
         if longest > limit:
             raise ValueError(f"an utterance has {name} = {longest}, {init} reaches {limit}: leave out the longer ones")
     return model
+
+
+def count_repeats(n_own: int, n_second: int, share: float) -> int:
+    """How often the speaker's utterances have to come for `share` of all to be hers."""
+    if not 0 <= share < 1:
+        raise ValueError(f"own_share is {share}: give a part of all utterances, 0 to below 1")
+    return max(1, math.ceil(n_second * share / (1 - share) / n_own))
 
 
 def read_durations(root: pathlib.Path, val: Sequence, config: tts.ModelConfig) -> list[lj_speech.Alignment]:
@@ -115,9 +123,10 @@ def train_voice(
         recordings = [melody.read_features(part, codes) for part in (train, val)]
         if second_root is not None:
             second = data.read_second_speaker(second_root, val, model.config)
-            recordings[0] += melody.read_features(second, codes, speaker=1)
+            repeats = count_repeats(len(train), len(second), config.own_share)
+            recordings[0] = recordings[0] * repeats + melody.read_features(second, codes, speaker=1)
         parts = ("extension.pitch_encoding", "extension.speaker_embedding")
-        stages.append(tts.spectrogram_stage(recordings, num_epochs, config, parts))
+        stages.append(tts.spectrogram_stage(model, recordings, num_epochs, config, parts))
         stages.append(pitch_stage([melody.melodies(part) for part in recordings], config))
     alignments = [train.alignments, val.alignments]
     if durations_root is not None:
@@ -134,6 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, required=True, help="of the first stage; 0 with --init skips it")
     parser.add_argument("--more", type=pathlib.Path, help="more utterances to train on: see shift-pitch")
     parser.add_argument("--second-speaker", type=pathlib.Path, help="a second speaker's utterances: see teacher")
+    parser.add_argument("--model", nargs="*", default=[], metavar="NAME=NUMBER", help="what the network is: width=192")
     parser.add_argument("--durations-root", type=pathlib.Path, help="more alignments for the duration model")
     parser.add_argument("--init", type=pathlib.Path, help="checkpoint to start from instead of from scratch")
     parser.add_argument("--checkpoint", type=pathlib.Path, default=tts.CHECKPOINT_PATH, help="default: %(default)s")
@@ -142,7 +152,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command_line.add_settings(parser, VoiceConfig())
     command_line.run(parser, arguments, lambda options: train_voice(
         options.dataset_root, options.epochs, options.logdir,
-        config=command_line.read_settings(options, VoiceConfig()), more_root=options.more,
+        config=command_line.read_settings(options, VoiceConfig()),
+        model_settings=command_line.read_model_settings(options.model), more_root=options.more,
         second_root=options.second_speaker, durations_root=options.durations_root, init=options.init,
         checkpoint_path=options.checkpoint, resume=not options.no_resume,
     ))  # fmt: skip

@@ -19,7 +19,7 @@ class Network:
     def __init__(self, content: bytes, n_threads: int):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = n_threads, 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # on a busy machine it waits for itself
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a busy machine would wait
         self.session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         self.outputs = [output.name for output in self.session.get_outputs()]
 

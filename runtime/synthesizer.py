@@ -59,9 +59,12 @@ class Prosody(Plain):
     def read_words(self, words: Sequence[english.Word]) -> dict[str, list]:
         return cues.read_features(words)
 
-    def plan(self, tokens: np.ndarray, features: Mapping[str, Sequence], style: settings.Style) -> dict[str, np.ndarray]:
+    def plan(
+        self, tokens: np.ndarray, features: Mapping[str, Sequence], style: settings.Style
+    ) -> dict[str, np.ndarray]:
         n = len(tokens)
-        numbers = {name: np.array(getattr(style, name), np.float32) for name in ("pitch_shift", "intonation", "question_rise")}
+        names = "pitch_shift", "intonation", "question_rise"
+        numbers = {name: np.array(getattr(style, name), np.float32) for name in names}
         read = np.array(features.get("cues", [cues.UNKNOWN] * n), np.int64)
         rises = np.array(features.get("rises", [0.0] * n), np.float32)
         return {"tokens": tokens, "cues": read, "rises": rises, **numbers}

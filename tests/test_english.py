@@ -322,7 +322,8 @@ def test_written_forms(text, expected):
     ("- milk\n- eggs", "milk / eggs"), ("1. Buy milk.\n2. Buy eggs.", "one , Buy milk . / two , Buy eggs ."),
     ("| a | b |\n|---|---|\n| c | d |", "a , b / c , d"), ("---\ntext", "text"),
     ("<p>One &amp; <b>two</b></p><br/>three", "One and two / three"),
-    ("2 < 3 and 5 > 4", "two is less than three and five is greater than four"), ("snake_case and 2 * 3", "snake case and two times three"),
+    ("2 < 3 and 5 > 4", "two is less than three and five is greater than four"),
+    ("snake_case and 2 * 3", "snake case and two times three"),
     ("~~gone~~ text", "gone text"), ("J. K. Rowling\nwrote", "J K Rowling / wrote"),
 ])
 def test_markup_is_read_as_a_person_would(text, expected):

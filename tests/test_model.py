@@ -61,6 +61,22 @@ def test_upsampling_equals_the_double_loop_and_so_does_its_gradient():
     assert float(upsampling.log_sigma.grad) == pytest.approx(expected, rel=1e-3)
 
 
+def test_sigma_stays_below_its_bound():
+    assert float(tts.GaussianUpsampling(sigma=3.0, max_sigma=1.2).sigma) == pytest.approx(1.2)
+    assert float(tts.GaussianUpsampling(sigma=3.0).sigma) == pytest.approx(3.0)
+
+
+def test_each_frame_is_told_its_place_in_its_phoneme():
+    places = tts.PlaceEmbedding(width=4, reach=3)
+    durations = torch.tensor([[2, 0, 5, 0], [4, 1, 0, 2]])
+    found = places(durations, 7)
+    for row, item in zip(found, durations.tolist()):
+        expected = [
+            places.since.weight[min(k, 2)] + places.until.weight[min(n - 1 - k, 2)] for n in item for k in range(n)
+        ]
+        torch.testing.assert_close(row, torch.stack(expected))
+
+
 def test_upsampling_of_long_utterances_is_finite_under_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         frames, weights = tts.GaussianUpsampling(0.5)(

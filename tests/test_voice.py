@@ -24,7 +24,7 @@ import part2_solution as tts
 from part2_solution import Run, Vocabulary, collate
 from prosody.cues import match_cues
 from prosody.extension import Prosody
-from recipe import adversarial, data, voice
+from recipe import adversarial, command_line, data, voice
 from recipe.melody import WithFeatures, around_phonemes, melodies, predict_log_pitch, read_features
 
 CODES = ["pau", "AA1", "AE0", "B", "IY1", "S", "T"]
@@ -79,6 +79,27 @@ def test_the_second_speakers_samples_come_last_and_their_melody_is_moved_to_the_
         torch.testing.assert_close(row.mean(), torch.cat(alone).mean(), msg="each text's")
     spreads = [torch.cat([row - row.mean() for row in rows]).std() for rows in (moved, alone)]
     torch.testing.assert_close(*spreads)
+
+
+@pytest.mark.parametrize("share, repeats", [(0.0, 1), (0.36, 12), (0.5, 20)])
+def test_the_speakers_utterances_come_as_often_as_their_share_needs(share, repeats):
+    assert voice.count_repeats(n_own=10, n_second=200, share=share) == repeats
+    with pytest.raises(ValueError, match="own_share"):
+        voice.count_repeats(10, 200, 1.0)
+
+
+def test_repeated_samples_are_the_same(dataset_root):
+    samples = read_features(lj_speech.get_dataset(dataset_root)[1], CODES)
+    thrice = samples * 3
+    assert len(thrice) == len(thrice.alignments) == 3 * len(samples)
+    assert thrice[len(samples)]["text"] == samples[0]["text"]
+
+
+def test_the_model_is_set_by_name():
+    assert command_line.read_model_settings(["width=192", "max_sigma=1.2"]) == {"width": 192, "max_sigma": 1.2}
+    for wrong in ("width", "width=wide", "height=2", "vocabulary=a"):
+        with pytest.raises(ValueError, match="inner_width=1024"):
+            command_line.read_model_settings([wrong])
 
 
 def test_the_pitch_that_was_tracked_counts(dataset_root, second_root):
