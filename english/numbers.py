@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from .tables import (
     CALENDAR,
+    COUNTRIES,
     CURRENCIES,
     CURRENCY_CODES,
     DIGITS,
@@ -122,7 +123,7 @@ def say_money(match: re.Match) -> str:
     one, many, hundredth, hundredths = CURRENCIES[symbol]
     if _is_attributive(match):
         many, hundredths = one, hundredth
-    prefix, per = " ".join(country) + " " if country else "", _per(divisor)
+    prefix, per = COUNTRIES[country] + " " if country else "", _per(divisor)
     if scale:
         return f" {decimal_words(amount)} {SCALES[scale.lower()]} {prefix}{many}{per}"
     whole, _, cents = amount.replace(",", "").partition(".")

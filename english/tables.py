@@ -77,7 +77,8 @@ SAID = set("NASA NATO AIDS UNESCO UNICEF COVID LASER RADAR SCUBA OPEC NAFTA FEMA
 SPELLED = set("US IT UN AI RAF PC ASAP UCLA NAACP ACLU AARP IEEE IPA URL CEO AM ID IQ MIT ADHD".split())
 WRITTEN_SO = {  # mixed cases and marks that no rule would read
     "iOS": "I O S", "macOS": "mac O S", "iPadOS": "I pad O S", "watchOS": "watch O S", "TL;DR": "T L D R",
-    "PhD": "P H D", "PhDs": "P H D's", "LaTeX": "lay tech", "YouTube": "youtube", "GitHub": "git hub", "eBay": "E bay",
+    "PhD": "P H D", "pH": "P H",
+    "PhDs": "P H D's", "LaTeX": "lay tech", "YouTube": "youtube", "GitHub": "git hub", "eBay": "E bay",
     "o/w": "otherwise", "and/or": "and or", "w/o": "without", "n/a": "N A", "N/A": "N A",
 }
 SHORT_WORDS = set("""
@@ -103,6 +104,10 @@ CURRENCIES = {  # symbol: one, many, one hundredth, hundredths
     "€": ("euro", "euros", "cent", "cents"), "¥": ("yen", "yen", "sen", "sen"),
     "₹": ("rupee", "rupees", "paisa", "paise"), "₽": ("ruble", "rubles", "kopek", "kopeks"),
     "₩": ("won", "won", "jeon", "jeon"), "₪": ("shekel", "shekels", "agora", "agorot"),
+}
+COUNTRIES = {  # before a dollar sign
+    "US": "U S", "CA": "Canadian", "C": "Canadian", "AU": "Australian", "A": "Australian", "NZ": "New Zealand",
+    "HK": "Hong Kong",
 }
 CURRENCY_CODES = table("""
 USD U S dollars / EUR euros / GBP British pounds / JPY Japanese yen / CHF Swiss francs / CAD Canadian dollars

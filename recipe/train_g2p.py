@@ -1,6 +1,7 @@
 """Train the network that pronounces unknown words: letters -> for each letter the phonemes that it stands for.
 
     python -m recipe.train_g2p --out english/network.npz        # 40 minutes on one core
+    python -m recipe.train_g2p --init english/network.npz --learning-rate 8e-4 --minutes 25
 
 Learns from the CMU dictionary and the part of misaki's lexica that it lacks. Letters and phonemes are aligned first
 (expectation-maximisation, a letter stands for 0 to 2 phonemes), so the network labels letters: convolutions over the

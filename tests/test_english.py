@@ -1,8 +1,11 @@
 """english: text to phonemes."""
 
 import functools
+import json
 import random
 import re
+import subprocess
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 
 import english
 from benchmarks.text_to_phonemes import agrees, read_cases
+from english import homographs, network, other_lexicon
 from english.__main__ import main
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -355,6 +359,75 @@ def test_no_word_is_dropped():
                        for word in chosen)
         said = [word.text for sentence in english.spoken_words(text) for word in sentence if word.codes != ["pau"]]
         assert said == chosen, text
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Clever pieces against simple ones
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_bisection_in_the_lexicon_finds_what_parsing_it_finds():
+    for text in other_lexicon._texts():
+        parsed = json.loads(text)
+        for word in random.Random(2).sample(sorted(parsed), 500):
+            value = parsed[word]
+            assert other_lexicon._find(text, word) == (value["DEFAULT"] if isinstance(value, dict) else value)
+            if word + "zq" not in parsed:
+                assert other_lexicon._find(text, word + "zq") is None
+    assert other_lexicon.lookup("zyxgrundle") is None and other_lexicon.lookup("benghazi")
+
+
+def test_weights_of_homographs_are_found_by_bisection_as_in_a_dictionary(tmp_path, monkeypatch):
+    generator = random.Random(3)
+    features = [f"feature {number}" for number in range(200)]
+    weights = {homographs.key("read_past", feature): generator.randint(-128, 127) for feature in features[::2]}
+    monkeypatch.setattr(homographs, "WEIGHTS", tmp_path / "weights.bin")
+    homographs._weights.cache_clear()
+    try:
+        homographs.save_weights(weights)
+        for _ in range(20):
+            some = generator.sample(features, 30)
+            expected = sum(weights.get(homographs.key("read_past", feature), 0) for feature in some)
+            assert homographs._score("read_past", some) == expected
+    finally:
+        homographs._weights.cache_clear()
+
+
+def test_network_in_numpy_is_the_one_that_is_trained(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    import numpy as np
+
+    from recipe.train_g2p import LETTERS, Tagger
+
+    torch.manual_seed(0)
+    model = Tagger(7, 16, 3, 5, 0.1)
+    letters = torch.tensor([[LETTERS.index(letter) + 1 for letter in "wordsmith"]])
+    for _ in range(20):
+        model(letters + torch.randint(0, 3, letters.shape))
+    model.eval()
+    np.savez(tmp_path / "network.npz", **model.weights(["", "AA1", "B", "K S", "AH0", "IY2", "T"]))
+    monkeypatch.setattr(network, "WEIGHTS", tmp_path / "network.npz")
+    network._weights.cache_clear()
+    try:
+        assert np.allclose(network._scores("wordsmith"), model(letters)[0].detach().numpy(), atol=2e-2)
+        again = Tagger(7, 16, 3, 5, 0.1)
+        with torch.no_grad():
+            again.read(tmp_path / "network.npz", letters)
+        again.eval()
+        assert torch.allclose(again(letters), model(letters), atol=2e-2)
+    finally:
+        network._weights.cache_clear()
+
+
+def test_one_primary_stress_in_guessed_words():
+    for word in ("zyxgrundle", "blorptastic", "mxyzptlk", "oaoaoa", "strengthlessnesslike"):
+        assert sum(code.endswith("1") for code in network.guess(word)) <= 1
+
+
+def test_first_sentence_needs_no_numpy_and_nothing_needs_torch():
+    program = ("import sys, english; english.text_to_phonemes('Hello there.'); assert 'numpy' not in sys.modules;"
+               "english.text_to_phonemes('Zyxgrundles read in 1984.'); assert 'torch' not in sys.modules")
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=BENCHMARKS.parent)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
