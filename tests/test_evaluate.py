@@ -230,7 +230,7 @@ class FakeSynthesizer:
     def synthesize_from_text(self, text):
         pass
 
-    def speak(self, speech):
+    def vocode(self, speech):
         return self.vocoder(speech.spectrogram)
 
     def vocoder(self, spectrogram):

@@ -17,7 +17,6 @@ from conftest import ROOT, new_model
 import english
 import lj_speech
 import part2_solution as tts
-import say
 from part2_solution import Batch, normalise
 from prosody.extension import Prosody
 from recipe.__main__ import COMMANDS
@@ -228,16 +227,6 @@ def run(*arguments: str, folder=ROOT) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 
-def test_command_line_speaks_from_any_folder(tmp_path):
-    import soundfile
-
-    result = run("-m", "say", "Good morning.", "--out", "x.wav", "--style", "pitch_shift=2", folder=tmp_path)
-    assert result.returncode == 0, result.stderr
-    audio, rate = soundfile.read(tmp_path / "x.wav")
-    seconds = float(re.search(r"([\d.]+) s of speech", result.stdout)[1])
-    assert rate == 22050 and len(audio) / rate == pytest.approx(seconds, abs=0.06) and np.abs(audio).max() > 0.05
-
-
 def test_a_file_in_the_working_folder_comes_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert isinstance(tts.load_checkpoint("TTS.pth").extension, Prosody)
@@ -263,28 +252,6 @@ def test_help_explains_every_option_with_its_default(command, capsys):
         for field in dataclasses.fields(tts.StepConfig):
             assert f"--{field.name.replace('_', '-')}" in shown and field.metadata["help"].split()[0] in shown
         assert re.search(r"--learning-rate .*?\(default:\s+0\.\d+\)", shown, re.DOTALL)
-
-
-@pytest.mark.parametrize("out", ["nowhere/x.wav", "x.txt", "x"])
-def test_command_line_checks_where_it_writes(tmp_path, out, capsys):
-    with pytest.raises(SystemExit):
-        say.main(["Hello.", "--out", str(tmp_path / out)])
-    assert "cannot write" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        (("--checkpoint", "none.pth"), "there is no checkpoint"),
-        (("--tempo", "0"), "tempo is 0"),
-        (("--style", "help"), "pitch_shift=-0.3 intonation=1.35"),
-        (("--style", "colour=3"), "--style takes any of"),
-    ],
-)
-def test_command_line_says_what_is_wrong(tmp_path, capsys, arguments, message):
-    with pytest.raises(SystemExit, match="1"):
-        say.main(["Hello", "--out", str(tmp_path / "x.wav"), *arguments])
-    assert message in capsys.readouterr().err and not (tmp_path / "x.wav").exists()
 
 
 def test_import_needs_no_torchaudio():
