@@ -2,7 +2,8 @@
 
     python -m recipe export                  # TTS.pth, vocoder/vocoder.pth -> runtime/voice.zip
 
-The file holds four graphs and `voice.json`, with the settings of the model and the checksums of what it was made from:
+The file is a NumPy archive. It holds the weights, `voice.json` with the settings of the model and the checksums of what
+it was made from, and four graphs, each for float32 and for 8 bits, which share the weights:
     phonemes        tokens (N,) -> encoded (N, D), frames (N,), which are not rounded yet
     spectrogram     encoded, durations (N,), features -> mels (T, M), alignment (T, N), pitch (T,)
     filters         mels (T, M) -> the vocoder's filters (T, F)
@@ -13,6 +14,7 @@ They are written for one sentence without padding, with batch normalisation fold
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import math
 import pathlib
@@ -28,8 +30,8 @@ import part2_solution as tts
 from part2_solution import CHECKPOINT_PATH, AcousticModel
 from prosody.extension import Prosody
 from recipe.command_line import make_parser, run
-from recipe.onnx_graph import Graph, Value
-from runtime.archive import VOICE_PATH
+from recipe.onnx_graph import Graph, Value, Weights
+from runtime.archive import VOICE_PATH, graph_name
 from vocoder import layout, network, weights
 from vocoder.layout import LARGEST_AMPLITUDE, LARGEST_GAIN, NOISE_IN_VOICE, SHORT_PER_FRAME
 from vocoder.spectrogram import (
@@ -57,16 +59,16 @@ def affine(norm: nn.BatchNorm1d) -> tuple[np.ndarray, np.ndarray]:
     return scale, numbers(norm.bias) - numbers(norm.running_mean) * scale
 
 
-def linear(x: Value, layer: nn.Linear, scale: np.ndarray | float = 1.0, shift: np.ndarray | float = 0.0) -> Value:
+def linear(
+    x: Value, layer: nn.Linear, scale: np.ndarray | None = None, shift: np.ndarray | float = 0.0, exact: bool = False
+) -> Value:  # fmt: skip
     """layer(x) * scale + shift"""
-    weight, bias = numbers(layer.weight), numbers(layer.bias)
-    if isinstance(scale, float) and scale == 1.0:
-        return x.graph.linear(x, weight, bias + np.float32(shift))
-    return x.graph.linear(x, weight, bias * scale + shift, scale)
+    bias = numbers(layer.bias) if scale is None else numbers(layer.bias) * scale
+    return x.graph.linear(x, numbers(layer.weight), bias + np.float32(shift), scale, exact)
 
 
-def convolution(x: Value, layer: nn.Conv1d) -> Value:
-    return x.graph.convolution(x, numbers(layer.weight), numbers(layer.bias))
+def convolution(x: Value, layer: nn.Conv1d, exact: bool = False) -> Value:
+    return x.graph.convolution(x, numbers(layer.weight), numbers(layer.bias), exact)
 
 
 def layer_norm(x: Value, layer: nn.LayerNorm) -> Value:
@@ -82,7 +84,7 @@ def gru(x: Value, layer: nn.GRU) -> Value:
 
 
 def embed(tokens: Value, layer: nn.Embedding) -> Value:
-    return tokens.graph.op("Gather", numbers(layer.weight), tokens, axis=0)
+    return tokens.graph.op("Gather", tokens.graph.weight(numbers(layer.weight)), tokens, axis=0)
 
 
 # -------- Acoustic model ---------------------------------------------------------------------------------------------
@@ -118,15 +120,15 @@ def block(x: Value, part: tts.Block) -> Value:
 def blocks(x: Value, part: tts.Blocks) -> Value:
     graph, n_positions = x.graph, x.length()
     zero, one = np.array([0]), np.array([0])
-    positions = graph.op("Slice", numbers(part.positions), zero, n_positions.unsqueeze(0), one)
+    positions = graph.op("Slice", graph.weight(numbers(part.positions)), zero, n_positions.unsqueeze(0), one)
     x = x + positions
     for each in part.blocks:
         x = block(x, each)
     return x
 
 
-def export_phonemes(model: AcousticModel) -> Graph:
-    graph, config = Graph("phonemes"), model.config
+def export_phonemes(model: AcousticModel, weights: Weights, int8: bool) -> Graph:
+    graph, config = Graph("phonemes", weights, int8), model.config
     tokens = graph.input("tokens", ["N"], "int")
     encoded = blocks(embed(tokens, model.encoder.embedding), model.encoder.blocks)
     duration = model.duration_model
@@ -158,8 +160,8 @@ def embed_places(places: nn.Module, durations: Value, times: Value) -> Value:
     return embed(since, places.since) + embed(until, places.until)
 
 
-def export_spectrogram(model: AcousticModel) -> Graph:
-    graph, config = Graph("spectrogram"), model.config
+def export_spectrogram(model: AcousticModel, weights: Weights, int8: bool) -> Graph:
+    graph, config = Graph("spectrogram", weights, int8), model.config
     encoded = graph.input("encoded", ["N", config.width])
     durations = graph.input("durations", ["N"])
     extension = model.extension
@@ -225,30 +227,31 @@ def vocoder_block(x: Value, part: network.Block) -> Value:
     return x + linear(inner, part.contract, numbers(part.scale))
 
 
-def export_filters(model: network.Vocoder) -> Graph:
+def export_filters(model: network.Vocoder, weights: Weights, int8: bool) -> Graph:
     """`predict_filters` and `quieten`, with voice as amplitude and phase."""
-    graph, width = Graph("filters"), SHORT_PER_FRAME * model.config.short_width
+    graph, width = Graph("filters", weights, int8), SHORT_PER_FRAME * model.config.short_width
     mels = graph.input("mels", ["T", MEL_SCALE_BINS])
-    x = layer_norm(convolution((mels - SPECTROGRAMS_MEAN) / SPECTROGRAMS_STD, model.input), model.input_norm)
+    normalised = (mels - SPECTROGRAMS_MEAN) / SPECTROGRAMS_STD
+    x = layer_norm(convolution(normalised, model.input, exact=True), model.input_norm)
     for part in model.blocks:
         x = vocoder_block(x, part)
     x = layer_norm(x, model.output_norm)
     amplitude, phase, noise = linear(x, model.correction).split(3, axis=1)
-    prior = graph.linear(mels, numbers(model.prior), numbers(model.prior_offset))
+    prior = graph.linear(mels, numbers(model.prior), numbers(model.prior_offset), exact=True)
     voice, noise = ((prior + part).clip(most=LARGEST_AMPLITUDE).exp() for part in (amplitude, noise))
     power_of_voice, power_of_noise = ((part * part).mean(1) for part in (voice, noise))
     share = power_of_voice / (power_of_voice + power_of_noise).clip(least=1e-20)
     noise = noise * (share * (NOISE_IN_VOICE - 1) + 1.0)
-    graph.output("pitch", linear(x, model.pitch), ["T", model.config.n_pitches])
+    graph.output("pitch", linear(x, model.pitch, exact=True), ["T", model.config.n_pitches])
     for name, value in (("voice", voice), ("phase", phase), ("noise", noise)):
         graph.output(name, value, ["T", N_FREQUENCIES])
     graph.output("details", linear(x, model.details), ["T", width])
     return graph
 
 
-def export_gains(model: network.Vocoder) -> Graph:
+def export_gains(model: network.Vocoder, weights: Weights, int8: bool) -> Graph:
     """`ShortGains`, of the loudness of the voice in short windows, with its gain as amplitude and phase."""
-    graph, part, config = Graph("gains"), model.short_gains, model.config
+    graph, part, config = Graph("gains", weights, int8), model.short_gains, model.config
     loudness = graph.input("loudness", ["S", layout.N_SHORT_FREQUENCIES])
     details = graph.input("details", ["T", SHORT_PER_FRAME * config.short_width])
     x = linear(loudness, part.input) + details.reshape(-1, config.short_width)
@@ -264,12 +267,12 @@ def export_gains(model: network.Vocoder) -> Graph:
 # -------- File -------------------------------------------------------------------------------------------------------
 
 
-def describe(model: AcousticModel, vocoder: network.Vocoder, checksums: Mapping[str, str]) -> dict:
+def describe(model: AcousticModel, vocoder: network.Vocoder) -> dict:
     """What the runtime has to know besides the graphs."""
     config, extension = model.config, model.extension
     limits = {"max_phonemes": config.max_phonemes, "max_frames": config.max_frames}
     known = {"vocabulary": list(config.vocabulary), **limits}
-    record = {"made_from": dict(checksums), "model": known, "vocoder": asdict(vocoder.config), "prosody": None}
+    record = {"model": known, "vocoder": asdict(vocoder.config), "prosody": None}
     if isinstance(extension, Prosody):
         record["prosody"] = {"noise_floor": numbers(extension.noise_floor).tolist()}
     elif type(extension) is not tts.Extension:
@@ -277,26 +280,39 @@ def describe(model: AcousticModel, vocoder: network.Vocoder, checksums: Mapping[
     return record
 
 
+def checksums(checkpoint: pathlib.Path, vocoder_path: pathlib.Path) -> dict[str, str]:
+    """Of what a voice is made from: it is older than its checkpoint where they differ."""
+    checkpoint = weights.find(checkpoint, beside=tts.__file__)
+    return {"acoustic model": weights.checksum(checkpoint), "vocoder": weights.checksum(vocoder_path)}
+
+
+@torch.inference_mode()
 def export(checkpoint: pathlib.Path, vocoder_path: pathlib.Path, out: pathlib.Path) -> None:
     """Write `out`. Raises FileNotFoundError or ValueError for what is no checkpoint."""
-    model, vocoder = tts.load_checkpoint(checkpoint), network.load(vocoder_path)
-    checkpoint = weights.find(checkpoint, beside=tts.__file__)
-    checksums = {"acoustic model": weights.checksum(checkpoint), "vocoder": weights.checksum(vocoder_path)}
-    graphs = export_phonemes(model), export_spectrogram(model), export_filters(vocoder), export_gains(vocoder)
-    contents = {f"{graph.name}.onnx": graph.serialise() for graph in graphs}
-    contents["voice.json"] = json.dumps(describe(model, vocoder, checksums), indent=1).encode()
+    model, vocoder, shared = tts.load_checkpoint(checkpoint), network.load(vocoder_path), Weights()
+    record = describe(model, vocoder) | {"made_from": checksums(checkpoint, vocoder_path), "weights": {}}
+    contents = {}
+    for int8 in (False, True):
+        acoustic = [write(model, shared, int8) for write in (export_phonemes, export_spectrogram)]
+        for graph in (*acoustic, *(write(vocoder, shared, int8) for write in (export_filters, export_gains))):
+            name = graph_name(graph.name, int8)
+            contents[name], record["weights"][name] = graph.serialise(), list(graph.stored)
+    for name, array in shared.items():
+        buffer = io.BytesIO()
+        np.save(buffer, array)
+        contents[f"{name}.npy"] = buffer.getvalue()
+    contents["voice.json"] = json.dumps(record, indent=1).encode()
     weights.write_atomically(out, lambda file: write_archive(file, contents))
 
 
 def write_archive(file, contents: Mapping[str, bytes]) -> None:
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w") as archive:  # not compressed: it would gain 8 %, and loading would take longer
         for name, content in contents.items():
-            archive.writestr(zipfile.ZipInfo(name, DATE), content, zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(name, DATE), content)
 
 
 def work(options: argparse.Namespace) -> None:
-    with torch.inference_mode():
-        export(options.checkpoint, options.vocoder, options.out)
+    export(options.checkpoint, options.vocoder, options.out)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
 
 

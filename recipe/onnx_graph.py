@@ -6,12 +6,15 @@ each layer is written out for one sentence without padding: fewer and larger ope
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from runtime.archive import quantise
 
 OPSET, IR_VERSION = 20, 9  # of 2024: any onnxruntime since 1.17 reads them
 TYPES = {"float": TensorProto.FLOAT, "int": TensorProto.INT64}
@@ -81,10 +84,29 @@ class Value:
         return lambda **attributes: self.graph.op(kind, self, **attributes)
 
 
+class Weights(dict):
+    """Arrays by name, which several graphs share; they are stored beside the graphs, not inside."""
+
+    def add(self, array: np.ndarray) -> str:
+        """float32 is stored as float16 where nothing is lost by that."""
+        with np.errstate(over="ignore"):
+            half = array.astype(np.float16)
+        array = np.ascontiguousarray(half if np.array_equal(half.astype(array.dtype), array) else array)
+        name = hashlib.sha256(array.tobytes() + str((array.dtype, array.shape)).encode()).hexdigest()[:16]
+        self[name] = array
+        return name
+
+
 class Graph:
-    def __init__(self, name: str):
-        self.name, self.n_values = name, 0
+    """`int8`: large matrices are multiplied in 8 bits, the others in float32."""
+
+    LARGE = 2**15  # numbers in a matrix
+
+    def __init__(self, name: str, weights: Weights, int8: bool):
+        self.name, self.weights, self.int8, self.n_values = name, weights, int8, 0
         self.nodes, self.constants, self.inputs, self.outputs = [], {}, [], []
+        self.stored: dict[str, onnx.TensorProto] = {}  # what the runtime has to bring along
+        self.quantised_inputs: dict[str, Sequence[Value]] = {}
 
     # -------- Values -------------------------------------------------------------------------------------------------
 
@@ -104,21 +126,28 @@ class Graph:
         values = [Value(self, name) for name in outputs]
         return values[0] if n_outputs == 1 else values
 
-    def constant(self, array: np.ndarray) -> Value:
-        """float32 is stored as float16 where nothing is lost by that; onnxruntime converts it back when it loads."""
-        array = np.ascontiguousarray(array)
-        with np.errstate(over="ignore"):
-            half = array.astype(np.float16)
-        if array.dtype == np.float32 and array.size > 16 and np.array_equal(half.astype(np.float32), array):
-            return self._store(half).as_float()
-        return self._store(array)
+    def weight(self, array: np.ndarray) -> Value:
+        """A float32 array that is stored in `weights`."""
+        array = np.asarray(array, np.float32)
+        name = self.weights.add(array)
+        value = self._bring(name, self.weights[name].dtype, array.shape)
+        return value if self.weights[name].dtype == np.float32 else value.as_float()
+
+    def _bring(self, name: str, kind: np.dtype, shape: Sequence[int]) -> Value:
+        tensor = TensorProto(name=name, data_type=helper.np_dtype_to_tensor_dtype(np.dtype(kind)), dims=shape)
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="weights")
+        self.stored[name] = tensor
+        return Value(self, name)
 
     def _value(self, thing) -> Value:
         if isinstance(thing, Value):
             return thing
         return self.constant(np.float32(thing) if isinstance(thing, (int, float)) else np.asarray(thing))
 
-    def _store(self, array: np.ndarray) -> Value:
+    def constant(self, array: np.ndarray) -> Value:
+        """Inside the graph."""
+        array = np.ascontiguousarray(array)
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self.constants:
             self.constants[key] = numpy_helper.from_array(array, self._new_name("constant"))
@@ -130,25 +159,51 @@ class Graph:
 
     # -------- Layers -------------------------------------------------------------------------------------------------
 
-    def linear(self, x: Value, weight: np.ndarray, bias: np.ndarray, scale: np.ndarray | None = None) -> Value:
+    def linear(
+        self, x: Value, weight: np.ndarray, bias: np.ndarray, scale: np.ndarray | None = None, exact: bool = False
+    ) -> Value:
         """(L, D) -> (L, D'), weight (D', D) as PyTorch has it; `scale` (D',) is folded into the weight, not the bias.
 
         The weight is stored without the scale, as float16 if it was that; onnxruntime multiplies them once, at load.
+        `exact`: never in 8 bits.
         """
-        stored = self.constant(weight.T)
+        if self.int8 and not exact and weight.size >= self.LARGE:
+            return self._product8(*self._quantise(x), weight, bias, scale)
+        stored = self.weight(weight.T)
         return self.op("Gemm", x, stored if scale is None else stored * scale.astype(np.float32), bias)
 
-    def convolution(self, x: Value, weight: np.ndarray, bias: np.ndarray) -> Value:
+    def convolution(self, x: Value, weight: np.ndarray, bias: np.ndarray, exact: bool = False) -> Value:
         """(L, D) -> (L, D'), weight (D', D, K) as in PyTorch, zero padding: one product of K shifted copies."""
-        n_out, _, kernel_size = weight.shape
-        padded = self.op("Pad", x, np.array([kernel_size // 2, 0, kernel_size // 2, 0]))
-        shifted = [self._shift(padded, place, kernel_size) for place in range(kernel_size)]
-        columns = self.op("Concat", *shifted, axis=1)  # (L, K D)
-        return self.linear(columns, weight.transpose(0, 2, 1).reshape(n_out, -1), bias)
+        n_out, _, size = weight.shape
+        flat, margins = weight.transpose(0, 2, 1).reshape(n_out, -1), np.array([size // 2, 0, size // 2, 0])
+        if self.int8 and not exact and weight.size >= self.LARGE:
+            rounded, step, zero = self._quantise(x)
+            columns = self._columns(self.op("Pad", rounded, margins, zero), size)
+            return self._product8(columns, step, zero, flat, bias, None)
+        return self.linear(self._columns(self.op("Pad", x, margins), size), flat, bias, exact=True)
 
-    def _shift(self, padded: Value, place: int, kernel_size: int) -> Value:
-        end = place + 1 - kernel_size or np.iinfo(np.int64).max
-        return self.op("Slice", padded, np.array([place]), np.array([end]), np.array([0]))
+    def _columns(self, padded: Value, size: int) -> Value:
+        """(L + size - 1, D) -> (L, size D)"""
+        ends = [*range(1 - size, 0), np.iinfo(np.int64).max]
+        axis = np.array([0])
+        shifted = [self.op("Slice", padded, np.array([i]), np.array([end]), axis) for i, end in enumerate(ends)]
+        return self.op("Concat", *shifted, axis=1)
+
+    def _quantise(self, x: Value) -> Sequence[Value]:
+        """-> x in 8 bits, their step and their zero, found anew for each utterance."""
+        if x.name not in self.quantised_inputs:
+            self.quantised_inputs[x.name] = self.op("DynamicQuantizeLinear", x, n_outputs=3)
+        return self.quantised_inputs[x.name]
+
+    def _product8(
+        self, rounded: Value, step: Value, zero: Value, weight: np.ndarray, bias: np.ndarray, scale: np.ndarray | None
+    ) -> Value:
+        """The runtime makes the weight's 8 bits from what is stored: see `archive.quantise`."""
+        name = self.weights.add(np.asarray(weight.T, np.float32))
+        steps = quantise(self.weights[name])[1] * (1 if scale is None else scale)
+        weight8 = self._bring(name + ".int8", np.int8, weight.T.shape)
+        inputs = rounded, weight8, step, steps.astype(np.float32), zero, None, np.asarray(bias, np.float32)
+        return self.op("MatMulIntegerToFloat", *inputs, domain="com.microsoft")
 
     def depthwise(self, x: Value, weight: np.ndarray, bias: np.ndarray) -> Value:
         """(L, D) -> (L, D), weight (D, 1, K), zero padding. As an image of one line, for which onnxruntime is fast."""
@@ -168,7 +223,7 @@ class Graph:
         biases = np.concatenate([packed["bias_ih"], packed["bias_hh"]], axis=1)
         width = packed["weight_hh"].shape[2]
         hidden = self.op(
-            "GRU", x.unsqueeze(1), packed["weight_ih"], packed["weight_hh"], biases,
+            "GRU", x.unsqueeze(1), self.weight(packed["weight_ih"]), self.weight(packed["weight_hh"]), biases,
             direction="bidirectional", hidden_size=width, linear_before_reset=1,
         )  # (L, 2, 1, D')  # fmt: skip
         return hidden.reshape(-1, 2 * width)
@@ -176,9 +231,10 @@ class Graph:
     # -------- File ---------------------------------------------------------------------------------------------------
 
     def serialise(self) -> bytes:
-        graph = helper.make_graph(self.nodes, self.name, self.inputs, self.outputs, list(self.constants.values()))
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-        onnx.checker.check_model(model, full_check=True)
+        constants = [*self.constants.values(), *self.stored.values()]
+        graph = helper.make_graph(self.nodes, self.name, self.inputs, self.outputs, constants)
+        operators = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
+        model = helper.make_model(graph, opset_imports=operators, ir_version=IR_VERSION)
         return model.SerializeToString()
 
 

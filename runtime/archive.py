@@ -1,4 +1,4 @@
-"""The file that `python -m recipe export` writes: ONNX graphs by name, and `voice.json` about them."""
+"""The file that `python -m recipe export` writes: weights, ONNX graphs that use them, and `voice.json` about both."""
 
 from __future__ import annotations
 
@@ -11,16 +11,38 @@ import onnxruntime
 
 VOICE_PATH = pathlib.Path(__file__).with_name("voice.zip")
 ADVICE = "make it with `python -m recipe export`, or `git checkout runtime/voice.zip`"
+CPU_INFO = pathlib.Path("/proc/cpuinfo")  # of Linux
+PRECISIONS = ("auto", "float32", "int8")
+
+
+def graph_name(name: str, int8: bool) -> str:
+    return f"{name}-int8.onnx" if int8 else f"{name}.onnx"
+
+
+def has_fast_int8() -> bool:
+    """Does the processor multiply 8-bit numbers and add them up in 32 bits? Others are slower so, and less exact."""
+    flags = CPU_INFO.read_text().split() if CPU_INFO.is_file() else []
+    return bool({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"} & set(flags))
+
+
+def quantise(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(D, D') -> the same as int8, and the step (D',) of each column."""
+    weight = weight.astype(np.float32)
+    steps = np.maximum(np.maximum(weight.max(0), -weight.min(0)), np.float32(1e-12)) / 127
+    weight *= 1 / steps
+    return np.rint(weight, out=weight).astype(np.int8), steps
 
 
 class Network:
     """One graph: arrays by name in, arrays by name out."""
 
-    def __init__(self, content: bytes, n_threads: int):
+    def __init__(self, graph: bytes, weights: dict[str, np.ndarray], threads: int):
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = n_threads, 1
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a busy machine would wait
-        self.session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
+        options.add_external_initializers(list(weights), values)
+        self.session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         self.outputs = [output.name for output in self.session.get_outputs()]
 
     def __call__(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
@@ -28,25 +50,35 @@ class Network:
 
 
 class Archive:
-    """A voice on disk. Raises FileNotFoundError where there is none, ValueError where the file is something else."""
+    """A voice on disk. `precision` is "float32", "int8", or "auto" for int8 where the processor is fast with it.
 
-    def __init__(self, path: str | pathlib.Path = VOICE_PATH, n_threads: int = 1):
-        self.path, self.n_threads = pathlib.Path(path), n_threads
+    Raises FileNotFoundError where there is no file, ValueError where it is something else.
+    """
+
+    def __init__(self, path: str | pathlib.Path = VOICE_PATH, threads: int = 1, precision: str = "auto"):
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision is {precision!r}: choose one of {', '.join(PRECISIONS)}")
+        if threads < 1:
+            raise ValueError(f"threads is {threads}: give at least 1")
+        self.path, self.threads = pathlib.Path(path), threads
+        self.int8 = has_fast_int8() if precision == "auto" else precision == "int8"
         if not self.path.is_file():
             raise FileNotFoundError(f"there is no voice at {self.path.resolve()}: {ADVICE}")
         try:
-            self.facts = json.loads(self._read("voice.json"))
-            self.model, self.vocoder = self.facts["model"], self.facts["vocoder"]
-            self.prosody, self.made_from = self.facts["prosody"], self.facts["made_from"]
+            self.file = np.load(self.path)
+            record = json.loads(self.file["voice.json"])
+            self.weights, self.made_from = record["weights"], record["made_from"]
+            self.model, self.vocoder, self.prosody = record["model"], record["vocoder"], record["prosody"]
         except (zipfile.BadZipFile, LookupError, ValueError, TypeError, OSError) as error:
             raise ValueError(f"{self.path} holds no voice for this runtime ({error}): {ADVICE}") from error
 
     def network(self, name: str) -> Network:
+        name = graph_name(name, self.int8)
         try:
-            return Network(self._read(f"{name}.onnx"), self.n_threads)
-        except (zipfile.BadZipFile, LookupError, OSError, RuntimeError) as error:
+            return Network(self.file[name], {key: self._weight(key) for key in self.weights[name]}, self.threads)
+        except (zipfile.BadZipFile, LookupError, ValueError, OSError, RuntimeError) as error:
             raise ValueError(f"{self.path} has no intact graph {name} ({error}): {ADVICE}") from error
 
-    def _read(self, name: str) -> bytes:
-        with zipfile.ZipFile(self.path) as archive:
-            return archive.read(name)
+    def _weight(self, key: str) -> np.ndarray:
+        name, _, kind = key.partition(".")
+        return quantise(self.file[name])[0] if kind == "int8" else self.file[name]

@@ -87,13 +87,16 @@ class TextToSpeechSynthesizer:
     tempo = 1.0  # times as fast as the speaker reads; does nothing to durations that are given
 
     def __init__(
-        self, path: str | pathlib.Path = VOICE_PATH, vocoder: Callable | None = None, threads: int = 1
-    ):
+        self, path: str | pathlib.Path = VOICE_PATH, vocoder: Callable | None = None, threads: int = 1,
+        precision: str = "auto",
+    ):  # fmt: skip
         """`path` is a file of `python -m recipe export`. `vocoder` maps (80, T) log-mel and hints to audio (1, t).
 
+        More `threads` than 1 help with long sentences on a machine that has nothing else to do. `precision` is
+        "float32", "int8", or "auto" for int8 where the processor is fast with it.
         Raises FileNotFoundError or ValueError for a missing or unusable file.
         """
-        archive = Archive(path, threads)
+        archive = Archive(path, threads, precision)
         self.max_phonemes, self.max_frames = archive.model["max_phonemes"], archive.model["max_frames"]
         self.vocabulary = pieces.Vocabulary(archive.model["vocabulary"])
         self.extension = Prosody(**archive.prosody) if archive.prosody else Plain()
