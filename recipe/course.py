@@ -18,7 +18,7 @@ import numpy as np
 
 import part2_solution
 from lj_speech import FRAME_MILLISECONDS
-from vocoder.weights import checksum, find
+from vocoder.weights import checksum, places
 
 DATASET_DRIVE_ID = "12jELyw8AZTyahMFibXd3yiPAnqnFf9eS"  # LJ-Speech-aligned, as published for the course
 
@@ -112,7 +112,7 @@ def find_checkpoint(folder: str | pathlib.Path = ".") -> pathlib.Path:
     md5, link = part2_solution.get_checkpoint_metadata()
     path = pathlib.Path(folder, part2_solution.CHECKPOINT_PATH)
     shipped = path.with_name(f"{path.stem}-shipped{path.suffix}")
-    for candidate in (path, shipped, find(path.name, beside=part2_solution.__file__)):
+    for candidate in (path, shipped, *places(path.name, beside=part2_solution.__file__)):
         if candidate.is_file() and checksum(candidate) == md5:
             return candidate
     if link:

@@ -16,8 +16,6 @@ from prosody.cues import N_CUES
 from prosody.extension import Prosody
 from recipe import voice
 
-torch.set_num_threads(1)  # the networks of the tests are too small for more
-
 ROOT = pathlib.Path(__file__).parent.parent
 CODES = ["pau", "AA1", "AE0", "B", "IY1", "S", "T"]
 SMALL = {"width": 16, "n_heads": 2, "inner_width": 32, "n_encoder_blocks": 2, "n_decoder_blocks": 2, "post_width": 8}
@@ -29,6 +27,15 @@ CONFIG = ModelConfig(
 SPEED = {"batch_size": 2, "n_evaluations": 2, "log_every": 1, "learning_rate": 3e-3, "duration_learning_rate": 1e-2}
 QUICK = tts.TrainConfig(**SPEED, amp="fp32")
 QUICK_VOICE = voice.VoiceConfig(**SPEED, amp="fp32", pitch_epochs=2)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """The networks of the tests are too small for more, and what sets more leaves it to the tests that follow."""
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(1)
+
 
 # -------- A dataset in which each phoneme has a spectrum of its own, so that it can be learned ------------------------
 

@@ -131,7 +131,7 @@ def test_nan_spectrogram_is_named(dataset_root):
 def test_missing_or_empty_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match="recipe prepare"):
         lj_speech.get_dataset(tmp_path / "nowhere")
-    with pytest.raises(FileNotFoundError, match="0 whole utterances"):
+    with pytest.raises(FileNotFoundError, match="0 usable utterances"):
         lj_speech.get_dataset(tmp_path)
     with pytest.raises(FileNotFoundError, match="json"):
         lj_speech.get_alignments(tmp_path)

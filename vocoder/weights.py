@@ -24,10 +24,15 @@ def write_atomically(path: pathlib.Path, write: Callable[[BinaryIO], object]) ->
     os.replace(temporary, path)
 
 
-def find(path: str | pathlib.Path, beside: str | pathlib.Path) -> pathlib.Path:
-    """A relative path is looked for in the working folder, beside the file `beside`, and where pip puts it."""
+def places(path: str | pathlib.Path, beside: str | pathlib.Path) -> list[pathlib.Path]:
+    """Where a relative path may be: in the working folder, beside the file `beside`, and where pip puts it."""
     folder, path = pathlib.Path(beside).parent, pathlib.Path(path)
-    return next((place for place in (path, folder / path, folder / INSTALLED / path) if place.is_file()), path)
+    return [path, folder / path, folder / INSTALLED / path]
+
+
+def find(path: str | pathlib.Path, beside: str | pathlib.Path) -> pathlib.Path:
+    """The first of the `places` where there is a file, else the path as it is."""
+    return next((place for place in places(path, beside) if place.is_file()), pathlib.Path(path))
 
 
 def checksum(path: pathlib.Path) -> str:
