@@ -15,7 +15,7 @@ export TEXT OUT
 .PHONY: demo test voice vocoder report
 
 demo: .venv/installed
-	$(BIN)/python say.py "$$TEXT" --out "$$OUT"
+	$(BIN)/python -m say "$$TEXT" --out "$$OUT"
 
 test: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -14,12 +14,20 @@ The rooms, in the order in which a text passes them: `markup` takes off Markdown
 use, and of the packages that voices need only numpy is imported, for unknown words.
 """
 
-from .context import Word
-from .lexicon import CONSONANTS, PAUSE, PHONEMES, VOWELS, CustomWords
-from .normalise import normalize
-from .pronounce import pronounce
-from .reading import Sentence, SpokenSentence, codes_of, explain, sentences_to_phonemes, spoken_words, text_to_phonemes
-from .sentences import split_sentences
+from english.context import Word
+from english.lexicon import CONSONANTS, PAUSE, PHONEMES, VOWELS, CustomWords
+from english.normalise import normalize
+from english.pronounce import pronounce
+from english.reading import (
+    Sentence,
+    SpokenSentence,
+    codes_of,
+    explain,
+    sentences_to_phonemes,
+    spoken_words,
+    text_to_phonemes,
+)
+from english.sentences import split_sentences
 
 __all__ = [
     "CONSONANTS", "PAUSE", "PHONEMES", "VOWELS", "CustomWords", "Sentence", "SpokenSentence", "Word", "codes_of",

@@ -2,8 +2,8 @@
 
 import argparse
 
-from . import explain, text_to_phonemes
-from .reading import warn_of_unreadable
+from english import explain, text_to_phonemes
+from english.reading import warn_of_unreadable
 
 
 def main() -> None:

@@ -5,9 +5,9 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from .homographs import choose, readings
-from .lexicon import CONSONANTS, PAUSE, table, variants
-from .pronounce import plural_codes, reading
+from english.homographs import choose, readings
+from english.lexicon import CONSONANTS, PAUSE, table, variants
+from english.pronounce import plural_codes, reading
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Tables

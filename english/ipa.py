@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from .lexicon import PHONEMES, VOWELS
+from english.lexicon import PHONEMES, VOWELS
 
 ADVICE = "give ARPAbet codes with stress, such as 'HH AH0 L OW1', or IPA, such as 'həlˈoʊ'"
 

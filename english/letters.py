@@ -2,10 +2,10 @@
 
 import re
 
-from .lexicon import dictionary
-from .numbers import number_words
-from .other_lexicon import is_said, is_word
-from .tables import (
+from english.lexicon import dictionary
+from english.numbers import number_words
+from english.other_lexicon import is_said, is_word
+from english.tables import (
     ABBREVIATIONS,
     NOT_RULERS,
     NUMBERED,

@@ -9,7 +9,7 @@ import collections
 import re
 from collections.abc import Callable
 
-from .ipa import to_codes
+from english.ipa import to_codes
 
 LONGEST_ADDRESS = 50  # characters; of a longer one only the host is read
 

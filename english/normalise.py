@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import cache
 
-from .letters import (
+from english.letters import (
     lower_shouted,
     roman_value,
     say_abbreviation,
@@ -21,7 +21,7 @@ from .letters import (
     say_saint_or_street,
     say_title,
 )
-from .numbers import (
+from english.numbers import (
     DECIMAL,
     NUMBER,
     decimal_words,
@@ -48,7 +48,7 @@ from .numbers import (
     say_year_pair,
     spell_digits,
 )
-from .tables import (
+from english.tables import (
     ABBREVIATIONS,
     BEFORE_YEARS,
     CALENDAR,

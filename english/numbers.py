@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from .tables import (
+from english.tables import (
     CALENDAR,
     COUNTRIES,
     CURRENCIES,

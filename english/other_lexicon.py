@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from pathlib import Path
 
-from .ipa import codes_from_ipa
+from english.ipa import codes_from_ipa
 
 _FILES = ("us_gold.json", "us_silver.json")
 _LINE = b'\n  "'  # an entry's line begins so; the lines inside an entry are indented further

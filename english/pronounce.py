@@ -5,10 +5,10 @@ import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 
-from . import other_lexicon
-from .ipa import ADVICE, to_codes
-from .lexicon import CustomWords, lexicon, table, variants
-from .network import guess
+import english.other_lexicon as other_lexicon
+from english.ipa import ADVICE, to_codes
+from english.lexicon import CustomWords, lexicon, table, variants
+from english.network import guess
 
 
 def plural_codes(codes: str) -> str:

@@ -5,12 +5,12 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from .context import Word, pronounce_words
-from .lexicon import PAUSE, CustomWords
-from .markup import INLINE, take_pronunciations, to_plain
-from .normalise import is_mark, normalize, spoken_character
-from .pronounce import custom_codes
-from .sentences import split_sentences
+from english.context import Word, pronounce_words
+from english.lexicon import PAUSE, CustomWords
+from english.markup import INLINE, take_pronunciations, to_plain
+from english.normalise import is_mark, normalize, spoken_character
+from english.pronounce import custom_codes
+from english.sentences import split_sentences
 
 _FIRST_MARK, _N_MARKS = 0xE000, 6400  # the private-use characters that stand for words with a given pronunciation
 

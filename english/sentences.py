@@ -2,7 +2,7 @@
 
 import re
 
-from .tables import ABBREVIATIONS, CALENDAR, DOTTED, SENTENCE_STARTERS, TITLES
+from english.tables import ABBREVIATIONS, CALENDAR, DOTTED, SENTENCE_STARTERS, TITLES
 
 _LINE_BREAK = re.compile(r"[\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
 _WRAPPED_LINE = re.compile(r"(?<=[^\n]{50})(?<![.!?:])\n(?=[a-z])")

@@ -1,6 +1,6 @@
 """Tables of characters, abbreviations and numbers, and what they are read as."""
 
-from .lexicon import table
+from english.lexicon import table
 
 LONGEST_RUN = 200  # characters without a space; bounds what any pattern looks at, so time is linear in the text
 

@@ -15,7 +15,7 @@ from prosody import cues, room, settings
 from runtime.archive import VOICE_PATH, Archive
 from runtime.vocoder import Vocoder
 from speech import pieces
-from vocoder.spectrogram import SAMPLING_RATE
+from speech.speaker import Speaker
 
 
 class Speech(NamedTuple):
@@ -26,6 +26,7 @@ class Speech(NamedTuple):
     durations: list[int]  # N frames
     alignment: np.ndarray  # (T, N), the weights of the upsampling
     sentence: int = 0  # which one of the text
+    words: Sequence[english.Word] = ()  # all of this sentence
     hints: Mapping[str, np.ndarray] = {}  # for the vocoder, by name
 
 
@@ -75,28 +76,27 @@ class Prosody(Plain):
         return speech._replace(spectrogram=room.fade(dry, first, last), hints={"pitch": pitch})
 
 
-class TextToSpeechSynthesizer:
+class TextToSpeechSynthesizer(Speaker):
     """A trained voice: text or phonemes to audio, on the CPU, without PyTorch.
 
     audio = TextToSpeechSynthesizer().synthesize_from_text("Hello there.")  # numpy, (1, t), 22 050 Hz
-    `tempo` and `style` may change at any time: synthesizer.style = replace(synthesizer.style, ...)
+    `speak` and `stream` of `Speaker` also tell when each word and phoneme is heard, and take settings for one text.
+    `tempo`, pauses and `style` may change at any time: voice.style = replace(voice.style, ...)
     """
 
-    SENTENCE_PAUSE = 0.25  # seconds of silence between sentences, on top of the pauses at their ends
     PACE = 0.95  # of a tempo of 1: predicted durations are near the median, which is below the mean
-    tempo = 1.0  # times as fast as the speaker reads; does nothing to durations that are given
 
     def __init__(
-        self, path: str | pathlib.Path = VOICE_PATH, vocoder: Callable | None = None, threads: int = 1,
+        self, path: str | pathlib.Path = VOICE_PATH, vocoder: Callable | None = None, threads: int | None = None,
         precision: str = "auto",
     ):  # fmt: skip
         """`path` is a file of `python -m recipe export`. `vocoder` maps (80, T) log-mel and hints to audio (1, t).
 
-        More `threads` than 1 help with long sentences on a machine that has nothing else to do. `precision` is
+        More `threads` than 1, the default, help with long sentences on a machine that has nothing else to do. `precision` is
         "float32", "int8", or "auto" for int8 where the processor is fast with it.
         Raises FileNotFoundError or ValueError for a missing or unusable file.
         """
-        archive = Archive(path, threads, precision)
+        archive = Archive(path, threads or 1, precision)
         self.max_phonemes, self.max_frames = archive.model["max_phonemes"], archive.model["max_frames"]
         self.vocabulary = pieces.Vocabulary(archive.model["vocabulary"])
         self.extension = Prosody(**archive.prosody) if archive.prosody else Plain()
@@ -104,40 +104,44 @@ class TextToSpeechSynthesizer:
         self.phonemes, self.spectrogram = archive.network("phonemes"), archive.network("spectrogram")
         self.vocoder = vocoder or Vocoder(archive)
 
-    def synthesize_from_text(self, text: str, custom_words: Mapping = {}) -> np.ndarray:
-        """English text -> audio (1, t) float32 in [-1, 1], 22 050 Hz.
+    def synthesize_from_text(self, text: str, custom_words: Mapping = {}, progress: bool = False) -> np.ndarray:
+        """English text -> audio (1, t) float32 in [-1, 1], 22 050 Hz; `progress` shows a bar.
 
         Raises TypeError where `text` is no str, ValueError where it holds nothing to say.
         """
-        speeches = self.predict_text(text, custom_words)
-        return np.concatenate(list(self._join(speeches, lambda speech: [self.speak(speech)])), axis=1)
+        return self.speak(text, custom_words=custom_words, progress=progress).audio
 
     def stream_from_text(self, text: str, custom_words: Mapping = {}, chunk: int = 32) -> Iterator[np.ndarray]:
         """The same audio in pieces (1, n), the first of `chunk` frames; needs a vocoder that has `stream`."""
-        vocode = lambda speech: self.vocoder.stream(speech.spectrogram, chunk, **speech.hints)  # noqa: E731
-        yield from self._join(self.predict_text(text, custom_words), vocode)
+        for piece in self.stream(text, custom_words=custom_words, chunk=chunk):
+            yield piece.audio
 
     def synthesize_from_phonemes(self, phonemes: list[str], durations: list[int] | None = None) -> np.ndarray:
         """N phoneme codes, any number -> audio (1, t); `durations`, N numbers of frames, replace the predicted ones.
 
         Raises TypeError or ValueError for anything that is not such lists.
         """
-        return np.concatenate([self.speak(speech) for speech in self.predict(phonemes, durations)], axis=1)
+        return self.speak_phonemes(phonemes, durations).audio
 
     def synthesize_many(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
         """The audio of each text, in order. On a CPU, batches would gain nothing: one after the other."""
         return (self.synthesize_from_text(text) for text in texts)
 
-    def speak(self, speech: Speech) -> np.ndarray:
+    def vocode(self, speech: Speech) -> np.ndarray:
         """What `predict` returns -> audio (1, t)."""
         return self.vocoder(speech.spectrogram, **speech.hints)
 
-    def predict_text(self, text: str, custom_words: Mapping = {}) -> Iterator[Speech]:
+    def predict_text(self, text: str, custom_words: Mapping = {}, progress: bool = False) -> Iterator[Speech]:
         """What `synthesize_from_text` gives to the vocoder, in order, each as soon as it is predicted."""
-        for index, words in enumerate(english.spoken_words(text, custom_words)):
+        sentences = english.spoken_words(text, custom_words)
+        if progress:
+            from tqdm.auto import tqdm
+
+            sentences = tqdm(sentences, unit="sentence", delay=1)
+        for index, words in enumerate(sentences):
             features = self.extension.read_words(words)
             for speech in self._predict_pieces(english.codes_of(words), None, features):
-                yield speech._replace(sentence=index)
+                yield speech._replace(sentence=index, words=words)
 
     def predict(self, phonemes: list, durations: list | None = None, features: Mapping = {}) -> list[Speech]:
         """What `synthesize_from_phonemes` gives to the vocoder. `features` are the extension's, N values each."""
@@ -153,7 +157,6 @@ class TextToSpeechSynthesizer:
 
     def _predict_piece(self, phonemes: list, durations: list | None, features: Mapping) -> Speech | None:
         """None for phonemes that last no time. Raises TooLong."""
-        pieces.check_tempo(self.tempo)
         tokens = np.array(self.vocabulary.encode(phonemes), np.int64)
         read = self.phonemes(tokens=tokens)
         if durations is None:
@@ -166,12 +169,3 @@ class TextToSpeechSynthesizer:
         spoken = self.spectrogram(encoded=read["encoded"], durations=np.array(durations, np.float32), **planned)
         speech = Speech(spoken.pop("mels").T, phonemes, durations, spoken.pop("alignment"))
         return self.extension.finish(speech, self.style, **spoken)
-
-    def _join(self, speeches: Iterable[Speech], vocode: Callable) -> Iterator[np.ndarray]:
-        """The audio of each, with silence between sentences."""
-        sentence = 0
-        for speech in speeches:
-            if speech.sentence != sentence:
-                yield np.zeros((1, round(self.SENTENCE_PAUSE * SAMPLING_RATE)), np.float32)
-            sentence = speech.sentence
-            yield from vocode(speech)

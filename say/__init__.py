@@ -6,7 +6,3 @@
     engines         which program speaks: with PyTorch or without
     server          `say --serve`: a page, and OpenAI's endpoint for speech
 """
-
-from say.command_line import main
-
-__all__ = ["main"]

@@ -1,4 +1,4 @@
-from say import main
+from say.command_line import main
 
 if __name__ == "__main__":
     main()

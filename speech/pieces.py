@@ -65,11 +65,6 @@ def check_features(features: Mapping[str, Sequence], n_phonemes: int) -> None:
         raise ValueError(f"there are {n_phonemes} phonemes: give as many values of {', '.join(features)}")
 
 
-def check_tempo(tempo: float) -> None:
-    if not tempo > 0:
-        raise ValueError(f"tempo is {tempo}: give 0.5 to speak half as fast, 2 for twice as fast")
-
-
 def round_durations(durations: np.ndarray, tempo: float) -> list[int]:
     """(N,) frames, not rounded -> whole frames, at least 1 each, `tempo` times as fast.
 

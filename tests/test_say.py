@@ -21,7 +21,6 @@ import soundfile
 from conftest import ROOT
 
 import part2_solution as tts
-import say
 from say import audio, command_line, engines, players
 from speech.record import Record
 
@@ -50,7 +49,7 @@ def types_in(monkeypatch, content: bytes) -> None:
 
 def fails(*arguments: str, code: int = 1) -> None:
     with pytest.raises(SystemExit) as ended:
-        say.main(arguments)
+        command_line.main(arguments)
     assert ended.value.code == code
 
 
@@ -59,7 +58,7 @@ def fails(*arguments: str, code: int = 1) -> None:
 
 @pytest.mark.parametrize("name", audio.FORMATS)
 def test_a_file_of_each_kind(voice, name, capsys):
-    say.main([WORDS, "--out", f"x.{name.upper()}"])
+    command_line.main([WORDS, "--out", f"x.{name.upper()}"])
     expected = voice.synthesize_from_text(WORDS)[0].numpy()
     samples, rate = soundfile.read(f"x.{name.upper()}")
     assert len(samples) / rate == pytest.approx(len(expected) / RATE, abs=0.001)
@@ -73,17 +72,17 @@ def test_a_file_of_each_kind(voice, name, capsys):
 
 def test_from_a_file_a_pipe_and_the_command_line_it_is_the_same(voice, monkeypatch):
     pathlib.Path("in.txt").write_bytes(b"\xef\xbb\xbf" + WORDS.encode())
-    say.main([WORDS])
-    say.main(["--file", "in.txt", "--out", "file.wav"])
+    command_line.main([WORDS])
+    command_line.main(["--file", "in.txt", "--out", "file.wav"])
     for number, arguments in enumerate([[], ["-"]]):
         types_in(monkeypatch, WORDS.encode())
-        say.main([*arguments, "--out", f"{number}.wav"])
+        command_line.main([*arguments, "--out", f"{number}.wav"])
     contents = {pathlib.Path(name).read_bytes() for name in ("speech.wav", "file.wav", "0.wav", "1.wav")}
     assert len(contents) == 1
 
 
 def test_phonemes(voice, capsys):
-    say.main(["--phonemes", "pau HH AH0 L OW1 pau", "--out", "x.wav", "--captions", "x.vtt"])
+    command_line.main(["--phonemes", "pau HH AH0 L OW1 pau", "--out", "x.wav", "--captions", "x.vtt"])
     samples, _ = soundfile.read("x.wav")
     assert len(samples) == voice.synthesize_from_phonemes("pau HH AH0 L OW1 pau".split()).shape[1]
     assert pathlib.Path("x.vtt").read_text() == "WEBVTT\n"
@@ -93,25 +92,25 @@ def test_phonemes(voice, capsys):
 
 def test_phonemes_are_shown(voice, capsys, tmp_path):
     pathlib.Path("words.txt").write_text("# names\n\nhibari = HH IH0 B AA1 R IY0  # a lark\nNew\tN UW1\n")
-    say.main(["Hibari. New.", "--show-phonemes", "--dictionary", "words.txt", "--pronounce", "new=N Y UW1"])
+    command_line.main(["Hibari. New.", "--show-phonemes", "--dictionary", "words.txt", "--pronounce", "new=N Y UW1"])
     assert capsys.readouterr().out == "pau HH IH0 B AA1 R IY0 pau\npau N Y UW1 pau\n"
     assert os.listdir() == ["words.txt"]
-    say.main(["Yes.", "--show-phonemes", "--out", "x.wav"])
+    command_line.main(["Yes.", "--show-phonemes", "--out", "x.wav"])
     assert capsys.readouterr().out.startswith("pau Y EH1 S pau\nx.wav: ")
 
 
 def test_settings_change_what_is_heard(voice):
-    say.main([WORDS, "--out", "usual.wav", "--pitch", "0", "--intonation", "1", "--tempo", "1"])
+    command_line.main([WORDS, "--out", "usual.wav", "--pitch", "0", "--intonation", "1", "--tempo", "1"])
     changes = ["--pitch", "3", "--intonation", "0.5", "--tempo", "0.8", "--style", "denoising=0"]
-    say.main([WORDS, "--out", "other.wav", *changes])
+    command_line.main([WORDS, "--out", "other.wav", *changes])
     style = voice.style
     changed = {"pitch_shift": style.pitch_shift + 3, "intonation": style.intonation / 2}
     expected = voice.speak(WORDS, tempo=0.8, denoising=0, **changed)
     np.testing.assert_allclose(soundfile.read("other.wav")[0], expected.audio[0], atol=1e-4)
     np.testing.assert_allclose(soundfile.read("usual.wav")[0], voice.speak(WORDS).audio[0], atol=1e-4)
     assert voice.style == style
-    say.main(["Yes.\n\nNo. Why?", "--out", "short.wav", "--sentence-pause", "0", "--paragraph-pause", "0"])
-    say.main(["Yes.\n\nNo. Why?", "--out", "long.wav", "--sentence-pause", "1", "--paragraph-pause", "2"])
+    command_line.main(["Yes.\n\nNo. Why?", "--out", "short.wav", "--sentence-pause", "0", "--paragraph-pause", "0"])
+    command_line.main(["Yes.\n\nNo. Why?", "--out", "long.wav", "--sentence-pause", "1", "--paragraph-pause", "2"])
     assert soundfile.info("long.wav").frames - soundfile.info("short.wav").frames == 3 * RATE
 
 
@@ -122,8 +121,8 @@ def test_captions_of_each_kind(voice):
     text = "Dr. Ray paid $3.50, didn't he? Nobody knows."
     said = voice.speak(text)
     for name in ("x.srt", "x.vtt", "x.json"):
-        say.main([text, "--captions", name])
-    say.main([text, "--captions", "words.srt", "--caption-level", "word"])
+        command_line.main([text, "--captions", name])
+    command_line.main([text, "--captions", "words.srt", "--caption-level", "word"])
     shown = pathlib.Path("x.srt").read_text()
     assert re.match(r"1\n00:00:00,\d+ --> 00:00:0\d,\d+\nDr. Ray paid \$3.50, didn't he\?\n\n2\n", shown)
     assert pathlib.Path("words.srt").read_text().count(" --> ") == len(text.split())
@@ -190,7 +189,7 @@ class Aplay:
 
 def test_it_is_played_by_a_program(voice, tmp_path, monkeypatch):
     Aplay(tmp_path, monkeypatch)
-    say.main([WORDS, "--play"])
+    command_line.main([WORDS, "--play"])
     heard = np.frombuffer((tmp_path / "heard.raw").read_bytes(), "<i2") / 32767
     np.testing.assert_allclose(heard, voice.synthesize_from_text(WORDS)[0], atol=3e-3)
     assert "-r 22050" in (tmp_path / "arguments").read_text() and not (tmp_path / "speech.wav").exists()
@@ -216,7 +215,7 @@ def heard(monkeypatch):
 
 
 def test_it_is_played_by_sounddevice(voice, heard):
-    say.main(["Yes.", "--play"])
+    command_line.main(["Yes.", "--play"])
     assert heard[-1] == "stop" and heard[0].shape == (32 * 256, 1)
     assert sum(map(len, heard[:-1])) == voice.synthesize_from_text("Yes.").shape[1]
 
@@ -328,7 +327,7 @@ def test_a_link_stays_a_link_and_a_file_keeps_its_permissions(voice):
     pathlib.Path("real.wav").write_text("old")
     pathlib.Path("real.wav").chmod(0o640)
     pathlib.Path("x.wav").symlink_to("real.wav")
-    say.main(["Yes.", "--out", "x.wav"])
+    command_line.main(["Yes.", "--out", "x.wav"])
     assert pathlib.Path("x.wav").is_symlink() and soundfile.info("real.wav").frames > 1000
     assert pathlib.Path("real.wav").stat().st_mode & 0o777 == 0o640
 
@@ -379,7 +378,7 @@ def test_each_example_of_the_help_runs(voice, line, monkeypatch, tmp_path):
         subprocess.run(["bash", "-c", script], env=ENVIRONMENT, check=True, timeout=300)
         assert pathlib.Path("hello.raw").stat().st_size == 2000
     else:
-        say.main(shlex.split(after))
+        command_line.main(shlex.split(after))
     for name in re.findall(r"--(?:out|captions) ([a-z0-9.]+)", after):
         assert pathlib.Path(name).stat().st_size > 50
 
@@ -387,7 +386,7 @@ def test_each_example_of_the_help_runs(voice, line, monkeypatch, tmp_path):
 def test_help_and_version(capsys):
     for option in ("--help", "--version"):
         with pytest.raises(SystemExit, match="0"):
-            say.main([option])
+            command_line.main([option])
     shown = capsys.readouterr().out
     assert command_line.EXAMPLES.strip() in shown and re.search(r"\nsay \S+", shown)
     result = subprocess.run(
