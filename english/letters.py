@@ -59,6 +59,8 @@ def say_roman(match: re.Match) -> str:
     well_formed = re.fullmatch("(?:C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})", numeral.upper())
     if not well_formed or not (labelled or numeral.isupper() and name[0].isupper()):
         return match[0]
+    if len(numeral) == 1 and not labelled and re.match(" +[A-Z][a-z]", match.string[match.end():match.end() + 4]):
+        return match[0]  # "Robert I. Brown", whose stop is gone by now
     number = str(roman_value(numeral.upper()))
     before = match.string[max(0, match.start() - 40):match.start()]
     several = re.fullmatch("[IVX]{2,}", numeral)

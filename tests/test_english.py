@@ -299,6 +299,7 @@ def test_homographs_in_context(text, codes):
     ("NASA said STOP", "nasa said stop"), ("USER'S guide, NGOs", "user's guide , N G O's"),
     ("Boniface VIII, Ludwig II", "Boniface the eighth , Ludwig the second"), ("World War II", "World War two"),
     ("Albert V of Bavaria", "Albert the fifth of Bavaria"), ("Malcolm X and Vitamin C", "Malcolm X and Vitamin C"),
+    ("Robert I. Brown and Robert I of Scotland", "Robert I Brown and Robert the first of Scotland"),
     ("in 2016/17", "in twenty sixteen seventeen"), ("the 2008-09 season", "the two thousand eight oh nine season"),
     ("June 1990 - 3 May", "June nineteen ninety to the third of May"), ("won 3 - 0", "won three to zero"),
     ("7 - 4 = 3", "seven minus four equals three"), ("two 4 kW turbines", "two four kilowatt turbines"),
