@@ -92,8 +92,8 @@ class TextToSpeechSynthesizer(Speaker):
     ):  # fmt: skip
         """`path` is a file of `python -m recipe export`. `vocoder` maps (80, T) log-mel and hints to audio (1, t).
 
-        More `threads` than 1, the default, help with long sentences on a machine that has nothing else to do. `precision` is
-        "float32", "int8", or "auto" for int8 where the processor is fast with it.
+        More `threads` than 1, the default, help with long sentences on a machine that has nothing else to do.
+        `precision` is "float32", "int8", or "auto" for int8 where the processor is fast with it.
         Raises FileNotFoundError or ValueError for a missing or unusable file.
         """
         archive = Archive(path, threads or 1, precision)
