@@ -16,7 +16,9 @@ import math
 import random
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -194,7 +196,74 @@ def evaluate(model: Tagger, words: list[str], truth: dict[str, list[str]], class
             f"{100 * words_wrong / len(words):.1f} % of words")
 
 
-def main() -> None:
+class Data(NamedTuple):
+    """Aligned words, and what is held out of them."""
+
+    classes: list[str]  # what a letter may stand for
+    aligned: dict[str, list[str]]  # of each letter of a word
+    truth: dict[str, list[str]]  # the phonemes of each word
+    learned: list[str]
+    tests: dict[str, list[str]]  # held-out words by kind
+
+    @property
+    def index(self) -> dict[str, int]:
+        return {chunk: number for number, chunk in enumerate(self.classes)}
+
+
+def read_data() -> Data:
+    words = read_words()
+    aligned = align_all({word: codes for word, (codes, _) in words.items()})
+    counts = collections.Counter(chunk for pieces in aligned.values() for chunk in pieces)
+    classes = sorted(chunk for chunk, n in counts.items() if n >= 10)
+    aligned = {word: pieces for word, pieces in aligned.items() if set(pieces) <= set(classes)}
+    names = {word for word, (_, is_name) in words.items() if is_name}
+    shuffled = sorted(aligned)
+    random.shuffle(shuffled)
+    held_out = set(shuffled[::50])
+    learned = [word for word in shuffled if word not in held_out]
+    tests = {"held-out words": sorted(held_out - names)[:2000], "held-out names": sorted(held_out & names)}
+    print(f"{len(words)} words, {len(aligned)} aligned, {len(classes)} classes, "
+          f"{ {name: len(test) for name, test in tests.items()} } held out", flush=True)
+    return Data(classes, aligned, {word: codes for word, (codes, _) in words.items()}, learned, tests)
+
+
+def make_batches(words: list[str], batch_size: int) -> Iterator[list[str]]:
+    """An epoch: words of similar length, in random order."""
+    random.shuffle(words)
+    n_pool = 40 * batch_size
+    for start in range(0, len(words), n_pool):
+        pool = sorted(words[start:start + n_pool], key=len)
+        batches = [pool[at:at + batch_size] for at in range(0, len(pool), batch_size)]
+        random.shuffle(batches)
+        yield from batches
+
+
+def train(model: Tagger, data: Data, options: argparse.Namespace) -> int:
+    """Train for `options.minutes`; the learning rate falls as a cosine. Returns the number of steps."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=options.learning_rate, weight_decay=0.01)
+    start, step, shown, index = time.monotonic(), 0, 0.0, data.index
+    while True:
+        for batch in make_batches(data.learned, options.batch_size):
+            progress = (time.monotonic() - start) / (60 * options.minutes)
+            if progress >= 1:
+                return step
+            rate = options.learning_rate * min(1, (step + 1) / 200) * (1 + math.cos(math.pi * progress)) / 2
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            letters, labels = to_tensors(batch, data.aligned, index)
+            loss = nn.functional.cross_entropy(model(letters).flatten(0, 1), labels.flatten())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            step += 1
+            if progress - shown > 0.1:
+                shown = progress
+                tests = data.tests.items()
+                line = {name: evaluate(model, words[:500], data.truth, data.classes) for name, words in tests}
+                print(f"{progress:.0%}, step {step}, loss {loss.item():.3f}, {line}", flush=True)
+
+
+def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("english/network.npz"))
     parser.add_argument("--minutes", type=float, default=40, help="time of training")
@@ -205,67 +274,25 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--dropout", type=float, default=0.1)
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = read_options()
     torch.manual_seed(0)
     random.seed(0)
-
-    words = read_words()
-    aligned = align_all({word: codes for word, (codes, _) in words.items()})
-    counts = collections.Counter(chunk for pieces in aligned.values() for chunk in pieces)
-    classes = sorted(chunk for chunk, n in counts.items() if n >= 10)
-    index = {chunk: number for number, chunk in enumerate(classes)}
-    aligned = {word: pieces for word, pieces in aligned.items() if all(chunk in index for chunk in pieces)}
-    names = {word for word, (_, is_name) in words.items() if is_name}
-    truth = {word: codes for word, (codes, _) in words.items()}
-    shuffled = sorted(aligned)
-    random.shuffle(shuffled)
-    held_out = set(shuffled[::50])
-    learned = [word for word in shuffled if word not in held_out]
-    tests = {"held-out words": sorted(held_out - names)[:2000], "held-out names": sorted(held_out & names)}
-    print(f"{len(words)} words, {len(aligned)} aligned, {len(classes)} classes, "
-          f"{ {name: len(test) for name, test in tests.items()} } held out", flush=True)
-
-    model = Tagger(len(classes), arguments.width, arguments.blocks, arguments.kernel, arguments.dropout)
+    data = read_data()
+    model = Tagger(len(data.classes), options.width, options.blocks, options.kernel, options.dropout)
     print(f"{sum(p.numel() for p in model.parameters())} parameters", flush=True)
-    if arguments.init:
+    if options.init:
         with torch.no_grad():
-            model.read(arguments.init, to_tensors(learned[:2000], aligned, index)[0])
-    optimizer = torch.optim.AdamW(model.parameters(), lr=arguments.learning_rate, weight_decay=0.01)
-    start, step, shown = time.monotonic(), 0, 0.0
-    progress = 0.0
-    print({name: evaluate(model, test[:500], truth, classes) for name, test in tests.items()}, flush=True)
-    while progress < 1:
-        random.shuffle(learned)
-        n_pool = 40 * arguments.batch_size
-        for pool_start in range(0, len(learned), n_pool):
-            pool = sorted(learned[pool_start:pool_start + n_pool], key=len)
-            batches = [pool[at:at + arguments.batch_size] for at in range(0, len(pool), arguments.batch_size)]
-            random.shuffle(batches)
-            for batch in batches:
-                progress = (time.monotonic() - start) / (60 * arguments.minutes)
-                if progress >= 1:
-                    break
-                rate = arguments.learning_rate * min(1, (step + 1) / 200) * (1 + math.cos(math.pi * progress)) / 2
-                for group in optimizer.param_groups:
-                    group["lr"] = rate
-                letters, labels = to_tensors(batch, aligned, index)
-                loss = nn.functional.cross_entropy(model(letters).flatten(0, 1), labels.flatten())
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                step += 1
-            if progress >= 1:
-                break
-            if progress - shown > 0.1:
-                shown = progress
-                line = {name: evaluate(model, test[:500], truth, classes) for name, test in tests.items()}
-                print(f"{100 * progress:.0f} %, step {step}, {step * arguments.batch_size / len(learned):.1f} epochs, "
-                      f"loss {loss.item():.3f}, {line}", flush=True)
-    for name, test in tests.items():
-        print(f"{name}, {len(test)}: {evaluate(model, test, truth, classes)}")
+            model.read(options.init, to_tensors(data.learned[:2000], data.aligned, data.index)[0])
+    n_steps = train(model, data, options)
+    for name, test in data.tests.items():
+        print(f"{name}, {len(test)}: {evaluate(model, test, data.truth, data.classes)}")
     model.eval()
-    np.savez_compressed(arguments.out, **model.weights(classes))
-    print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.2f} MB after {step} steps")
+    np.savez_compressed(options.out, **model.weights(data.classes))
+    print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB after {n_steps} steps")
 
 
 if __name__ == "__main__":

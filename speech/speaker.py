@@ -111,9 +111,11 @@ class Timeline:
         pause = None
         if speech.sentence != self.sentence:
             before = self.places_of_words[-1][1] if self.places_of_words else 0
+            ended = getattr(self.speech.words, "ends_paragraph", None) if self.sentence is not None else None
             self.places_of_words = self.places.find(speech.words) if self.text else [(0, 0)] * len(speech.words)
             if self.sentence is not None:
-                pause = "paragraph" if self._breaks(speech.words, before) else "sentence"
+                ended = self._breaks(speech.words, before) if ended is None else ended
+                pause = "paragraph" if ended else "sentence"
             self.sentence, self.spoken, self.n_words = speech.sentence, [], 0
         self.speech, self.frames_told = speech, 0
         self.spectrogram = as_array(speech.spectrogram)
@@ -124,10 +126,8 @@ class Timeline:
 
     def _breaks(self, words: Sequence, before: int) -> bool:
         """Does a paragraph begin with these words? `before` is where the sentence before them ends in the text."""
-        told = getattr(words, "begins_paragraph", None)
-        if told is not None or not words:
-            return bool(told)
-        return PARAGRAPH_BREAK.search(self.text, before, max(before, self.places_of_words[0][0])) is not None
+        begin = max(before, self.places_of_words[0][0]) if words else before
+        return PARAGRAPH_BREAK.search(self.text, before, begin) is not None
 
     def _time(self) -> None:
         """Phonemes of what is said now, and the words that it completes."""
@@ -144,7 +144,7 @@ class Timeline:
                 break  # the rest of it is in the next piece
             place, self.n_words = place + len(word.codes), self.n_words + 1
             if any(phoneme.code != "pau" for phoneme in phonemes):
-                spoken = word.text if word.text.isprintable() else self.text[slice(*characters)]
+                spoken = self.text[slice(*characters)] if word.source == "custom" else word.text
                 times = phonemes[0].start, phonemes[-1].end
                 self.words.append(Word(spoken, *times, phonemes, characters, self.sentence))
         self.is_timed = True

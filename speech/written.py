@@ -46,7 +46,7 @@ class Places:
             tokens += found
             self.next = found[-1] + (len(tokens) == len(spoken))
         places = [(len(self.text), len(self.text))] * len(words)
-        for place, (begin, end) in zip(spoken, self._spread(tokens, [not _key(words[k].text) for k in spoken])):
+        for place, (begin, end) in zip(spoken, self._spread(tokens, [words[k].source == "custom" for k in spoken])):
             places[place] = self.tokens[begin][0], self.tokens[end][1]
         for place in range(len(words)):
             if pauses[place]:
@@ -109,6 +109,8 @@ def _costs(token: str, words: Sequence[str]) -> list[float]:
             return 0.05
         if len(word) > 1 and word in key:
             return 0.2
+        if len(key) > 1 and key in word:  # a custom word may be several tokens
+            return 0.3
         return 1.0 if key.isalpha() else 0.6
 
     return [cost(word) for word in words]

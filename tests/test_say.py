@@ -140,7 +140,7 @@ def run_say(*arguments: str, **options) -> subprocess.CompletedProcess:
 
 def test_raw_samples_in_a_real_process(tmp_path, shipped):
     """From any folder, through real pipes; nothing else is on standard output."""
-    result = run_say("--out", "-", "--captions", "x.srt", input=WORDS.encode(), cwd=tmp_path)
+    result = run_say("--out", "-", "--captions", "x.srt", "--engine", "torch", input=WORDS.encode(), cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     samples = np.frombuffer(result.stdout, "<i2") / 32767
     np.testing.assert_allclose(samples, shipped.synthesize_from_text(WORDS)[0], atol=3e-3)
