@@ -38,7 +38,8 @@ def open_voice(engine: str, checkpoint: pathlib.Path | None = None, threads: int
     if choose(engine) == "onnx":
         from runtime import TextToSpeechSynthesizer
 
-        return TextToSpeechSynthesizer(*([checkpoint] if checkpoint else []), threads=threads)
+        given = {"path": checkpoint, "threads": threads}
+        return TextToSpeechSynthesizer(**{name: value for name, value in given.items() if value is not None})
     import torch
 
     from part2_solution import CHECKPOINT_PATH, TextToSpeechSynthesizer

@@ -31,6 +31,17 @@ class Speaker:
     sentence_pause = Setting(0.25, 0, 60, "seconds of silence between sentences, on top of the pauses at their ends")
     paragraph_pause = Setting(0.6, 0, 60, "seconds of silence between paragraphs")
 
+    @classmethod
+    def _general_settings(cls) -> dict[str, Setting]:
+        return {name: value for name, value in vars(Speaker).items() if isinstance(value, Setting)}
+
+    def settings(self) -> dict[str, dict]:
+        """All that `with_settings` takes: each with its value now and its range."""
+        found = {name: (getattr(self, name), *setting.range) for name, setting in self._general_settings().items()}
+        for field in dataclasses.fields(self.style):
+            found[field.name] = getattr(self.style, field.name), *self.style.RANGES[field.name]
+        return {name: dict(zip(("value", "lowest", "highest"), numbers)) for name, numbers in found.items()}
+
     def with_settings(self, **settings):
         """The same voice with other settings; this one keeps its own. None leaves a setting as it is.
 
@@ -38,7 +49,7 @@ class Speaker:
         Raises TypeError for a setting that there is not and for what is no number, ValueError for one out of range.
         """
         settings = {name: value for name, value in settings.items() if value is not None}
-        general = [name for name, value in vars(Speaker).items() if isinstance(value, Setting)]
+        general = list(self._general_settings())
         of_style = [field.name for field in dataclasses.fields(self.style)]
         unknown = [name for name in settings if name not in (*general, *of_style)]
         if unknown:
