@@ -119,16 +119,15 @@ def block(x: Value, part: tts.Block) -> Value:
 
 def blocks(x: Value, part: tts.Blocks) -> Value:
     graph, n_positions = x.graph, x.length()
-    zero, one = np.array([0]), np.array([0])
-    positions = graph.op("Slice", graph.weight(numbers(part.positions)), zero, n_positions.unsqueeze(0), one)
-    x = x + positions
+    stored = graph.weight(numbers(part.positions))
+    x = x + graph.op("Slice", stored, np.array([0]), n_positions.unsqueeze(0), np.array([0]))
     for each in part.blocks:
         x = block(x, each)
     return x
 
 
-def export_phonemes(model: AcousticModel, weights: Weights, int8: bool) -> Graph:
-    graph, config = Graph("phonemes", weights, int8), model.config
+def export_phonemes(model: AcousticModel, shared: Weights, int8: bool) -> Graph:
+    graph, config = Graph("phonemes", shared, int8), model.config
     tokens = graph.input("tokens", ["N"], "int")
     encoded = blocks(embed(tokens, model.encoder.embedding), model.encoder.blocks)
     duration = model.duration_model
@@ -160,8 +159,8 @@ def embed_places(places: nn.Module, durations: Value, times: Value) -> Value:
     return embed(since, places.since) + embed(until, places.until)
 
 
-def export_spectrogram(model: AcousticModel, weights: Weights, int8: bool) -> Graph:
-    graph, config = Graph("spectrogram", weights, int8), model.config
+def export_spectrogram(model: AcousticModel, shared: Weights, int8: bool) -> Graph:
+    graph, config = Graph("spectrogram", shared, int8), model.config
     encoded = graph.input("encoded", ["N", config.width])
     durations = graph.input("durations", ["N"])
     extension = model.extension
@@ -227,9 +226,9 @@ def vocoder_block(x: Value, part: network.Block) -> Value:
     return x + linear(inner, part.contract, numbers(part.scale))
 
 
-def export_filters(model: network.Vocoder, weights: Weights, int8: bool) -> Graph:
+def export_filters(model: network.Vocoder, shared: Weights, int8: bool) -> Graph:
     """`predict_filters` and `quieten`, with voice as amplitude and phase."""
-    graph, width = Graph("filters", weights, int8), SHORT_PER_FRAME * model.config.short_width
+    graph = Graph("filters", shared, int8)
     mels = graph.input("mels", ["T", MEL_SCALE_BINS])
     normalised = (mels - SPECTROGRAMS_MEAN) / SPECTROGRAMS_STD
     x = layer_norm(convolution(normalised, model.input, exact=True), model.input_norm)
@@ -245,13 +244,13 @@ def export_filters(model: network.Vocoder, weights: Weights, int8: bool) -> Grap
     graph.output("pitch", linear(x, model.pitch, exact=True), ["T", model.config.n_pitches])
     for name, value in (("voice", voice), ("phase", phase), ("noise", noise)):
         graph.output(name, value, ["T", N_FREQUENCIES])
-    graph.output("details", linear(x, model.details), ["T", width])
+    graph.output("details", linear(x, model.details), ["T", SHORT_PER_FRAME * model.config.short_width])
     return graph
 
 
-def export_gains(model: network.Vocoder, weights: Weights, int8: bool) -> Graph:
+def export_gains(model: network.Vocoder, shared: Weights, int8: bool) -> Graph:
     """`ShortGains`, of the loudness of the voice in short windows, with its gain as amplitude and phase."""
-    graph, part, config = Graph("gains", weights, int8), model.short_gains, model.config
+    graph, part, config = Graph("gains", shared, int8), model.short_gains, model.config
     loudness = graph.input("loudness", ["S", layout.N_SHORT_FREQUENCIES])
     details = graph.input("details", ["T", SHORT_PER_FRAME * config.short_width])
     x = linear(loudness, part.input) + details.reshape(-1, config.short_width)
@@ -270,8 +269,7 @@ def export_gains(model: network.Vocoder, weights: Weights, int8: bool) -> Graph:
 def describe(model: AcousticModel, vocoder: network.Vocoder) -> dict:
     """What the runtime has to know besides the graphs."""
     config, extension = model.config, model.extension
-    limits = {"max_phonemes": config.max_phonemes, "max_frames": config.max_frames}
-    known = {"vocabulary": list(config.vocabulary), **limits}
+    known = {name: getattr(config, name) for name in ("vocabulary", "max_phonemes", "max_frames")}
     record = {"model": known, "vocoder": asdict(vocoder.config), "prosody": None}
     if isinstance(extension, Prosody):
         record["prosody"] = {"noise_floor": numbers(extension.noise_floor).tolist()}

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from runtime.archive import quantise
 
-OPSET, IR_VERSION = 20, 9  # of 2024: any onnxruntime since 1.17 reads them
+OPSET, IR_VERSION = 20, 9  # onnxruntime reads them since its version 1.17
 TYPES = {"float": TensorProto.FLOAT, "int": TensorProto.INT64}
 
 
@@ -173,7 +173,7 @@ class Graph:
         return self.op("Gemm", x, stored if scale is None else stored * scale.astype(np.float32), bias)
 
     def convolution(self, x: Value, weight: np.ndarray, bias: np.ndarray, exact: bool = False) -> Value:
-        """(L, D) -> (L, D'), weight (D', D, K) as in PyTorch, zero padding: one product of K shifted copies."""
+        """(L, D) -> (L, D'), weight (D', D, K) as PyTorch has it, zero padding: one product with K shifted copies."""
         n_out, _, size = weight.shape
         flat, margins = weight.transpose(0, 2, 1).reshape(n_out, -1), np.array([size // 2, 0, size // 2, 0])
         if self.int8 and not exact and weight.size >= self.LARGE:
@@ -233,8 +233,8 @@ class Graph:
     def serialise(self) -> bytes:
         constants = [*self.constants.values(), *self.stored.values()]
         graph = helper.make_graph(self.nodes, self.name, self.inputs, self.outputs, constants)
-        operators = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
-        model = helper.make_model(graph, opset_imports=operators, ir_version=IR_VERSION)
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
         return model.SerializeToString()
 
 

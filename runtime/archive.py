@@ -39,7 +39,7 @@ class Network:
     def __init__(self, graph: bytes, weights: dict[str, np.ndarray], threads: int):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a busy machine would wait
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # it slows a busy machine down
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
         options.add_external_initializers(list(weights), values)
         self.session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -60,11 +60,8 @@ class Prosody(Plain):
     def read_words(self, words: Sequence[english.Word]) -> dict[str, list]:
         return cues.read_features(words)
 
-    def plan(
-        self, tokens: np.ndarray, features: Mapping[str, Sequence], style: settings.Style
-    ) -> dict[str, np.ndarray]:
-        n = len(tokens)
-        names = "pitch_shift", "intonation", "question_rise"
+    def plan(self, tokens: np.ndarray, features: Mapping[str, Sequence], style) -> dict[str, np.ndarray]:
+        n, names = len(tokens), ("pitch_shift", "intonation", "question_rise")
         numbers = {name: np.array(getattr(style, name), np.float32) for name in names}
         read = np.array(features.get("cues", [cues.UNKNOWN] * n), np.int64)
         rises = np.array(features.get("rises", [0.0] * n), np.float32)
@@ -96,7 +93,7 @@ class TextToSpeechSynthesizer(Speaker):
         `precision` is "float32", "int8", or "auto" for int8 where the processor is fast with it.
         Raises FileNotFoundError or ValueError for a missing or unusable file.
         """
-        archive = Archive(path, threads or 1, precision)
+        archive = Archive(path, 1 if threads is None else threads, precision)
         self.max_phonemes, self.max_frames = archive.model["max_phonemes"], archive.model["max_frames"]
         self.vocabulary = pieces.Vocabulary(archive.model["vocabulary"])
         self.extension = Prosody(**archive.prosody) if archive.prosody else Plain()

@@ -9,14 +9,25 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from runtime.archive import Archive
 from vocoder import layout
-from vocoder.layout import HIGHEST_HARMONIC, MARGIN, NOISE_FRAMES, PITCH_REACH, SHORT_HOP, SHORT_SIZE, SHORT_START
+from vocoder.layout import (
+    HIGHEST_HARMONIC,
+    MARGIN,
+    NOISE_FRAMES,
+    PITCH_REACH,
+    SHORT_HOP,
+    SHORT_PER_FRAME,
+    SHORT_SIZE,
+    SHORT_START,
+)
 from vocoder.spectrogram import FFT_SIZE, MEL_SCALE_BINS, SAMPLING_RATE, STFT_HOP_LENGTH
+
+BLOCK_SAMPLES = 2**17  # windows of so many samples are transformed at once
 
 
 class Vocoder:
@@ -46,7 +57,7 @@ class Vocoder:
             filters = self.filters(mels=mels[part.seen])
             wanted = np.arange(part.pitch.start, part.pitch.stop).clip(0, n_frames - 1) - part.seen.start
             expected = None if pitch is None else pitch[part.seen]
-            pulses, phases = pulse_frames(self.decode_pitch(filters["pitch"], expected)[wanted], phase)
+            pulses, phases = pulse_train(self.decode_pitch(filters["pitch"], expected)[wanted], phase)
             inside = slice(part.rough.start - part.seen.start, part.rough.stop - part.seen.start)
             noise = noise_spectra()[np.arange(part.rough.start, part.rough.stop) % NOISE_FRAMES]
             audio = self.render({name: values[inside] for name, values in filters.items()}, pulses, noise)
@@ -67,20 +78,19 @@ class Vocoder:
         return np.exp2((weights * self.log2_pitches[inside]).sum(1) / weights.sum(1))
 
     def render(self, filters: dict[str, np.ndarray], pulses: np.ndarray, noise: np.ndarray) -> np.ndarray:
-        """Filters of T frames, spectra (T, F) of both sources -> audio, from sample SHORT_START of the first window."""
-        n_frames = len(pulses)
-        both = np.stack([pulses, noise])
-        both[0] *= polar(filters["voice"], filters["phase"])
-        both[1] *= filters["noise"]
-        parts = overlap_add(both)[:, SHORT_START : SHORT_START + n_frames * STFT_HOP_LENGTH + SHORT_SIZE - SHORT_HOP]
-        voice, noise = spectra(parts, SHORT_SIZE)  # (4 T, F) each
-        power = voice.real**2 + voice.imag**2
-        loudness = np.log(power * np.float32((4 / SHORT_SIZE) ** 2) + np.float32(layout.LOUDNESS_FLOOR)) / 6 + 2
-        gains = self.gains(loudness=loudness, details=filters["details"])
-        voice *= polar(gains["voice"], gains["phase"])
-        noise *= gains["noise"]
-        voice += noise
-        return overlap_add(voice[None])[0]
+        """Filters of T frames, the voice's pulses (256 (T + 3),), spectra of noise (T, F) -> audio, from sample
+        SHORT_START of the first window on."""
+        amplitude, phase, level = (filters[name] for name in ("voice", "phase", "noise"))
+        voiced = lambda part: spectra(pulses, FFT_SIZE, part) * polar(amplitude[part], phase[part])  # noqa: E731
+        sources = [overlap_add(voiced, len(noise), FFT_SIZE)]
+        sources.append(overlap_add(lambda part: noise[part] * level[part], len(noise), FFT_SIZE))
+        n_windows = SHORT_PER_FRAME * len(noise)
+        inside = slice(SHORT_START, SHORT_START + (n_windows + 3) * SHORT_HOP)
+        voice, noise = (short_spectra(source[inside], n_windows) for source in sources)
+        gains = self.gains(loudness=loudness(voice), details=filters["details"])
+        amplitude, phase, level = (gains[name] for name in ("voice", "phase", "noise"))
+        both = lambda part: voice[part] * polar(amplitude[part], phase[part]) + noise[part] * level[part]  # noqa: E731
+        return overlap_add(both, n_windows, SHORT_SIZE)
 
 
 def check(spectrogram: np.ndarray, chunk: int, pitch: np.ndarray | None) -> None:
@@ -97,37 +107,47 @@ def check(spectrogram: np.ndarray, chunk: int, pitch: np.ndarray | None) -> None
 # -------- Sources ----------------------------------------------------------------------------------------------------
 
 
-def pulse_frames(pitch: np.ndarray, phase: float) -> tuple[np.ndarray, np.ndarray]:
-    """Pitch (T + 2 MARGIN,) in Hz -> spectra (T, F) of a pulse train, and the phase at each frame, in cycles.
+def pulse_train(pitch: np.ndarray, phase: float) -> tuple[np.ndarray, np.ndarray]:
+    """Pitch (T + 2 MARGIN,) in Hz -> samples (256 (T + 3),) of a pulse train, and the phase at each frame, in cycles.
 
-    `phase` is that at the centre of the first of these frames.
+    `phase` is that at the centre of the first of these frames. See `vocoder.network.Vocoder.pulse_frames`.
     """
     cycles = pitch.astype(np.float64) / SAMPLING_RATE  # a sample
     advance = (cycles[1:] + cycles[:-1]) * (STFT_HOP_LENGTH / 2)  # to the next frame, linearly
     phases = (phase + np.concatenate([[0.0], advance.cumsum()])) % 1
-    k = np.arange(STFT_HOP_LENGTH)
-    start, slope = cycles[:-1, None], np.diff(cycles)[:, None] / STFT_HOP_LENGTH
-    samples = phases[:-1, None] + start * k + slope * (k * k / 2)
-    samples -= np.rint(samples)
-    train = pulse_train(samples.astype(np.float32).ravel(), (start + slope * k).ravel())
-    return spectra(train, FFT_SIZE) / np.float32(FFT_SIZE / 4), phases
+    k = np.arange(STFT_HOP_LENGTH, dtype=np.float64)
+    terms = np.stack([phases[:-1], cycles[:-1], np.diff(cycles) / STFT_HOP_LENGTH], axis=1)  # (T + 3, 3)
+    train = np.empty((len(terms), STFT_HOP_LENGTH), np.float32)
+    for part in blocks(len(terms)):
+        samples = terms[part] @ np.stack([np.ones_like(k), k, k * k / 2])
+        samples -= np.rint(samples)
+        train[part] = pulses(samples.astype(np.float32), terms[part, 1:] @ np.stack([np.ones_like(k), k]))
+    return train.ravel(), phases
 
 
-def pulse_train(phase: np.ndarray, cycles: np.ndarray) -> np.ndarray:
-    """`vocoder.network.pulses`: phase (S,) in cycles, -0.5 to 0.5, and cycles a sample -> cosines of all harmonics."""
-    n_harmonics = np.floor(HIGHEST_HARMONIC / SAMPLING_RATE / cycles).astype(np.float32)
+def pulses(phase: np.ndarray, cycles: np.ndarray) -> np.ndarray:
+    """`vocoder.network.pulses`, for a phase from -0.5 to 0.5 cycles, scaled for `spectra`."""
+    top = np.floor(HIGHEST_HARMONIC / SAMPLING_RATE / cycles).astype(np.float32)
+    top *= 2
+    top += 1
     x = phase * np.float32(math.pi)
-    top, below = 2 * n_harmonics + 1, np.sin(x)
+    below = np.sin(x)
     at_pulse = np.abs(below) < 1e-7
-    kernel = np.sin(top * x) / np.where(at_pulse, np.float32(1), below)
-    return (np.where(at_pulse, top, kernel) - 1) / 2
+    below[at_pulse] = 1
+    x *= top
+    kernel = np.sin(x, out=x)
+    kernel /= below
+    kernel[at_pulse] = top[at_pulse]
+    kernel -= 1
+    kernel *= np.float32(0.5 / (FFT_SIZE / 4))
+    return kernel
 
 
 @functools.cache
 def noise_spectra() -> np.ndarray:
     """(NOISE_FRAMES, F) of white noise, over its mean amplitude around each frequency."""
     noise = layout.white_noise()
-    frames = spectra(np.concatenate([noise, noise[: FFT_SIZE - STFT_HOP_LENGTH]]), FFT_SIZE)
+    frames = spectra(np.concatenate([noise, noise[: FFT_SIZE - STFT_HOP_LENGTH]]), FFT_SIZE, slice(0, NOISE_FRAMES))
     padded = np.pad(np.abs(frames), ((0, 0), (1, 1)), mode="reflect")
     return frames / np.maximum((padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3, np.float32(1e-6))
 
@@ -135,41 +155,60 @@ def noise_spectra() -> np.ndarray:
 # -------- Short-time Fourier transforms ------------------------------------------------------------------------------
 
 
+def blocks(n: int, size: int = FFT_SIZE) -> Iterator[slice]:
+    """Slices of n windows of a size, few enough to stay in a processor's cache."""
+    step = BLOCK_SAMPLES // size
+    return (slice(first, min(first + step, n)) for first in range(0, n, step))
+
+
 @functools.cache
 def window(size: int) -> np.ndarray:
     return np.hanning(size + 1)[:-1].astype(np.float32)
 
 
-def spectra(samples: np.ndarray, size: int) -> np.ndarray:
-    """(..., S) -> (..., T, F): of Hann windows that begin every quarter of their size, T = 4 (S - size) / size + 1."""
-    frames = np.lib.stride_tricks.sliding_window_view(samples, size, axis=-1)[..., :: size // 4, :]
-    # norm="forward" divides by the size. Without it NumPy computes in double precision, which takes five times as long.
-    return np.fft.rfft(frames * (window(size) * np.float32(size)), norm="forward")
-
-
-def overlap_add(spectra: np.ndarray) -> np.ndarray:
-    """(B, T, F) -> (B, (T + 3) size / 4): least-squares inverse of `spectra` (Griffin and Lim 1984)."""
-    n_frames, size = spectra.shape[1], 2 * (spectra.shape[2] - 1)
-    frames = np.fft.irfft(spectra)
-    frames *= window(size)
-    return fold(frames) / window_power(n_frames, size)
-
-
-def fold(windows: np.ndarray) -> np.ndarray:
-    """(B, T, W) windows, one every W / 4 samples -> their sum (B, (T + 3) W / 4)."""
-    n, n_frames, size = windows.shape
-    quarters = windows.reshape(n, n_frames, 4, size // 4)
-    summed = np.zeros((n, n_frames + 3, size // 4), np.float32)
+def spectra(samples: np.ndarray, size: int, part: slice) -> np.ndarray:
+    """(S,) -> (T, F): a part of the Hann windows that begin every quarter of their size."""
+    quarters, weights = samples.reshape(-1, size // 4), (window(size) * np.float32(size)).reshape(4, size // 4)
+    frames = np.empty((part.stop - part.start, 4, size // 4), np.float32)
     for place in range(4):
-        summed[:, place : place + n_frames] += quarters[:, :, place]
-    return summed.reshape(n, -1)
+        np.multiply(quarters[part.start + place : part.stop + place], weights[place], out=frames[:, place])
+    # norm="forward" divides by the size. Without it NumPy computes in double precision, which takes five times as long.
+    return np.fft.rfft(frames.reshape(-1, size), norm="forward")
 
 
-@functools.lru_cache(maxsize=8)
-def window_power(n_frames: int, size: int) -> np.ndarray:
-    """((T + 3) size / 4,): the sum of the squared windows."""
-    squared = np.broadcast_to(window(size) ** 2, (1, n_frames, size))
-    return np.maximum(fold(squared)[0], np.float32(1e-3))
+def short_spectra(samples: np.ndarray, n_windows: int) -> np.ndarray:
+    """All of n short windows, from the first sample on -> (n, F)."""
+    result = np.empty((n_windows, SHORT_SIZE // 2 + 1), np.complex64)
+    for part in blocks(n_windows, SHORT_SIZE):
+        result[part] = spectra(samples, SHORT_SIZE, part)
+    return result
+
+
+def loudness(spectra: np.ndarray) -> np.ndarray:
+    """What the network for short windows sees of them: (S, F) complex -> (S, F)."""
+    result = np.empty(spectra.shape, np.float32)
+    for part in blocks(len(spectra), SHORT_SIZE):
+        power = np.square(spectra.real[part]) + np.square(spectra.imag[part])
+        power *= np.float32((4 / SHORT_SIZE) ** 2)
+        power += np.float32(layout.LOUDNESS_FLOOR)
+        result[part] = np.log(power, out=power) / 6 + 2
+    return result
+
+
+def overlap_add(spectra_of: Callable[[slice], np.ndarray], n_windows: int, size: int) -> np.ndarray:
+    """Spectra of a part of n windows -> samples ((n + 3) size / 4,): least-squares inverse (Griffin and Lim 1984)."""
+    summed, quarter = np.zeros((n_windows + 3, size // 4), np.float32), size // 4
+    for part in blocks(n_windows, size):
+        frames = np.fft.irfft(spectra_of(part))
+        frames *= window(size)
+        for place in range(4):
+            summed[part.start + place : part.stop + place] += frames[:, place * quarter : (place + 1) * quarter]
+    squares = (window(size) ** 2).reshape(4, quarter)
+    summed /= squares.sum(0)
+    for row in {0, 1, 2, n_windows, n_windows + 1, n_windows + 2}:  # at either end fewer windows overlap
+        there = squares[max(0, row + 1 - n_windows) : row + 1].sum(0)
+        summed[row] *= squares.sum(0) / np.maximum(there, np.float32(1e-3))
+    return summed.ravel()
 
 
 def polar(amplitude: np.ndarray, phase: np.ndarray) -> np.ndarray:
