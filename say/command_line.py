@@ -267,8 +267,10 @@ def report(out: pathlib.Path | None, caption_path: pathlib.Path | None, seconds:
 
 
 def serve(options: argparse.Namespace) -> None:
-    from say import server
-
+    try:
+        from say import server
+    except ImportError as error:
+        raise ImportError(f"the page needs {error.name}: pip install fastapi uvicorn") from error
     voice = set_up(engines.open_voice(options.engine, options.checkpoint, options.threads), options)
     server.serve(voice, options.host, options.port)
 
