@@ -272,3 +272,15 @@ def test_long_sentences_become_captions_that_can_be_read():
         assert all(len(" ".join(word.text for word in line)) <= 42 for line in caption.lines)
     assert len(found) < 60, "and are not cut more than needed"
     assert len(captions.captions(spoken("a" * 99), "a" * 99)[0].lines) == 1, "a word is not cut"
+
+
+def test_an_aligner_finds_the_words_of_the_demo_where_they_are_told(voice):
+    """pocketsphinx, which knows nothing of the durations, in the audio; `benchmarks/word_times.py` has more texts."""
+    pytest.importorskip("pocketsphinx")
+    import word_times
+
+    agreement = word_times.measure(voice, word_times.DEMO)
+    assert len(agreement.starts) == 11 and agreement.error < 30, "milliseconds; 60 are asked for"
+    late = voice.with_settings()
+    late.vocode = lambda speech: torch.nn.functional.pad(voice.vocode(speech), (2205, 0))
+    assert word_times.measure(late, word_times.DEMO).error > 60, "a tenth of a second would be noticed"

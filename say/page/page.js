@@ -221,7 +221,7 @@ function draw(time) {
   for (const [code, start, end] of speech.phonemes.filter(([, start, end]) => isShown(start, end))) {
     context.beginPath(); context.moveTo(x(start), top); context.lineTo(x(start), canvas.height); context.stroke();
     context.font = "11px sans-serif";
-    if (code !== "pau") context.fillText(code, x((start + end) / 2), canvas.height - 8);
+    if (code !== "pau" && x(end) - x(start) > 9 * code.length - 6) context.fillText(code, x((start + end) / 2), canvas.height - 8);
   }
   const characters = Array.from(speech.text);
   context.font = "14px sans-serif";

@@ -1,6 +1,6 @@
 """How well word times agree with the audio: pocketsphinx looks for the words in what was spoken.
 
-    python benchmarks/captions.py [--engine torch]
+    python benchmarks/word_times.py [--engine torch]
 """
 
 from __future__ import annotations

@@ -1,0 +1,59 @@
+"""A picture of the page of `say --serve`, by Chromium without a screen (pip install selenium).
+
+    python benchmarks/page_picture.py page.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).parent.parent
+TEXT = "Four hours of steady work faced us before the evening tea."
+LOOK_AT = 1.6  # seconds
+
+
+def photograph(address: str, path: pathlib.Path) -> None:
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for argument in ("--headless=new", "--no-sandbox", "--window-size=1000,900", "--mute-audio"):
+        options.add_argument(argument)
+    browser = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    try:
+        browser.get(address)
+        browser.execute_script(f"text.value = {TEXT!r}; document.querySelector('details').open = true")
+        time.sleep(1)
+        browser.find_element("id", "speak").click()
+        while "s of speech" not in browser.find_element("id", "status").text:
+            time.sleep(0.1)
+        browser.execute_script(f"audio.pause(); audio.currentTime = {LOOK_AT}")
+        time.sleep(0.5)
+        height = browser.execute_script("return document.documentElement.scrollHeight")
+        browser.set_window_size(1000, height + 150)
+        path.write_bytes(browser.find_element("tag name", "main").screenshot_as_png)
+    finally:
+        browser.quit()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("path", type=pathlib.Path)
+    options = parser.parse_args()
+    command = [sys.executable, "-m", "say", "--serve", "--port", "8123"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            process.stdout.readline()
+            time.sleep(2)
+            photograph("http://127.0.0.1:8123", options.path)
+        finally:
+            process.terminate()
+
+
+if __name__ == "__main__":
+    main()
