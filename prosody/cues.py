@@ -11,6 +11,7 @@ import english
 from english import PAUSE, Word
 
 MARKS = ("", ",", ";", ":", ".", "?", "!")  # "" for the pause before a sentence
+ENDS = frozenset(".?!")  # of what is asked or said
 UNKNOWN = 0  # where phonemes come without a text
 N_CUES = 1 + 2 * len(MARKS)
 
@@ -26,10 +27,12 @@ def read_cues(words: Sequence[Word]) -> list[int]:
     it is the first of its word. A pause has the mark that it stands for, but that of a question that falls counts as a
     full stop: "?" is for questions that rise."""
     cues, mark = [], "."
+    ends = [place for place, word in enumerate(words) if word.codes == [PAUSE] and word.text in ENDS]
+    asked = {place: words[before + 1 : place] for before, place in zip([-1, *ends], ends)}  # what a mark closes
     for place, word in reversed(list(enumerate(words))):
         if word.codes == [PAUSE]:
             mark = word.text or ("." if place > 0 else "")
-            if mark == "?" and falls(words[:place]):
+            if mark == "?" and falls(asked[place]):
                 mark = "."
         inside = 1 + 2 * MARKS.index(mark)
         cues += [inside] * (len(word.codes) - 1) + [inside + 1]

@@ -1,5 +1,7 @@
 """What a text says about the melody."""
 
+import time
+
 import pytest
 
 import english
@@ -98,3 +100,16 @@ def test_what_is_spoken_otherwise_keeps_the_cues_of_its_words():
 
 def test_a_text_without_words_says_nothing():
     assert match_cues("...", ["AA1", "pau"]) == [UNKNOWN] * 2
+
+
+def test_many_questions_in_one_sentence_take_time_that_grows_with_them():
+    (words,) = english.spoken_words("a? " * 4000)
+    start = time.process_time()
+    found = read_cues(words)
+    assert len(found) == len(english.codes_of(words)) and time.process_time() - start < 2
+
+
+def test_each_question_of_a_sentence_is_judged_alone():
+    (words,) = english.spoken_words("who is it? is it you? and so on")
+    marks = [MARKS[(number - 1) // 2] for number in read_cues(words)]
+    assert "?" in marks and marks.count("?") < len(marks) / 2
