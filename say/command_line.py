@@ -9,6 +9,7 @@ import pathlib
 import re
 import signal
 import sys
+import tomllib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -82,10 +83,11 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def version() -> str:
-    try:
-        return importlib.metadata.version("readable-tts")
-    except importlib.metadata.PackageNotFoundError:
-        return "(not installed)"
+    """Of the checkout, where this runs from one, else of what is installed."""
+    project = pathlib.Path(__file__).parent.parent / "pyproject.toml"
+    if project.is_file():
+        return tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"]
+    return importlib.metadata.version("part2-solution")
 
 
 # -------- What is said -----------------------------------------------------------------------------------------------

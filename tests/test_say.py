@@ -388,7 +388,7 @@ def test_help_and_version(capsys):
         with pytest.raises(SystemExit, match="0"):
             command_line.main([option])
     shown = capsys.readouterr().out
-    assert command_line.EXAMPLES.strip() in shown and re.search(r"\nsay \S+", shown)
+    assert command_line.EXAMPLES.strip() in shown and re.search(r"\nsay \d+\.\d+", shown)
     result = subprocess.run(
         [sys.executable, "-c", "import say, sys; sys.exit(bool({'torch', 'numpy'} & set(sys.modules) - {'numpy'}))"],
         cwd=ROOT, timeout=60,

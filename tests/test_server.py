@@ -357,7 +357,8 @@ def test_the_page_in_a_browser(running, voice, browser):
     )
     find("speak").click()
     until(lambda: "s of speech" in find("status").text)
-    assert browser.execute_script("return audio.duration") == pytest.approx(said.seconds, abs=0.01)
+    seconds = until(lambda: browser.execute_script("return audio.duration"))  # when it has read the file
+    assert seconds == pytest.approx(said.seconds, abs=0.01)
     until(lambda: browser.execute_script("return audio.ended"))
     seen, times = browser.execute_script("return seen"), {word.text: (word.start, word.end) for word in said.written}
     assert set(seen) == set(TEXT.split()), "each word was highlighted"
