@@ -42,6 +42,7 @@ from speech import pieces
 from speech.pieces import Vocabulary
 from speech.speaker import Speaker
 from vocoder import weights
+from vocoder.threads import each_with_threads, use_threads
 
 CHECKPOINT_PATH = pathlib.Path("TTS.pth")
 CHECKPOINT_MD5 = "c46c92aeb2a973938af341f4b33091c4"
@@ -125,6 +126,12 @@ class Batch(NamedTuple):
     def to(self, device: torch.device) -> Batch:
         tensors = (None if part is None else part.to(device, non_blocking=True) for part in self[:-1])
         return Batch(*tensors, {name: row.to(device, non_blocking=True) for name, row in self.features.items()})
+
+    def rows(self, places: Sequence[int], n_phonemes: int | None = None) -> Batch:
+        """Some of its utterances, cut to so many phonemes, without spectrograms."""
+        tokens, durations, mask = (part[places, :n_phonemes] for part in self[:3])
+        features = {name: row[places, :n_phonemes] for name, row in self.features.items()}
+        return Batch(tokens, durations, mask, features=features)
 
 
 def normalise(spectrogram: Tensor) -> Tensor:
@@ -211,6 +218,9 @@ class MaskedBatchNorm(nn.BatchNorm1d):
     """
 
     def forward(self, x: Tensor, real: Tensor | None) -> Tensor:
+        if real is None and not self.training:  # in one operation
+            scale = self.weight * (self.running_var + self.eps).rsqrt()
+            return torch.addcmul(self.bias - self.running_mean * scale, x.float(), scale)
         every = x.float().flatten(0, 1)  # (B L, D)
         if real is None:
             return super().forward(every).view_as(x)
@@ -806,94 +816,81 @@ class TextToSpeechSynthesizer(Speaker):
     """A trained voice: text or phonemes to audio. Inference only; on the GPU if there is one, else on the CPU.
 
     audio = TextToSpeechSynthesizer("TTS.pth").synthesize_from_text("Hello there.")  # (1, t), 22 050 Hz
-    `speak` and `stream` of `Speaker` also tell when each word and phoneme is heard, and take settings for one text.
+    audio = synthesizer.synthesize_from_phonemes("pau HH AH0 L OW1 pau".split(), durations=None)
+    These are in `Speaker`, and so are `speak` and `stream`, which also tell when each word and phoneme is heard.
     `tempo`, pauses and `style` (the extension's) may change at any time: voice.style = replace(voice.style, ...)
     """
 
+    returned = staticmethod(torch.from_numpy)  # audio is a tensor
     PACE = 0.95  # of a tempo of 1: predicted durations are near the median, which is below the mean
 
-    def __init__(self, checkpoint_path: str | pathlib.Path = CHECKPOINT_PATH, vocoder: Callable | None = None):
+    def __init__(
+        self, checkpoint_path: str | pathlib.Path = CHECKPOINT_PATH, vocoder: Callable | None = None,
+        device: str | torch.device | None = None, threads: int | None = 1,
+    ):  # fmt: skip
         """`vocoder` maps (80, T) log-mel and the extension's hints, by name, to audio (1, t), as `lj_speech.Vocoder`.
 
+        `threads` of the processor: 1 is best for short sentences, and beside other programs; None is PyTorch's choice.
         Raises FileNotFoundError or ValueError for a missing or unusable checkpoint.
         """
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.threads = pieces.check_threads(threads)
         self.model = load_checkpoint(checkpoint_path).to(self.device)
-        self.style = self.model.extension.Style()
+        self.extension, self.style = self.model.extension, self.model.extension.Style()
         self.vocabulary = Vocabulary(self.model.config.vocabulary)
+        self.max_phonemes, self.max_frames = self.model.config.max_phonemes, self.model.config.max_frames
         self.vocoder = vocoder or lj_speech.Vocoder(device=self.device, band_correction=0.0)
 
-    def synthesize_from_text(self, text: str, custom_words: Mapping = {}, progress: bool = False) -> Tensor:
-        """English text -> audio (1, t) float32 in [-1, 1], 22 050 Hz, on the CPU; `progress` shows a bar.
+    def synthesize_many(self, texts: Iterable[str], batch_size: int = 16) -> Iterator[Tensor]:
+        """The audio of each text, in order; as from `synthesize_from_text`, but `batch_size` sentences at a time."""
+        requests = (self.read(text) for text in texts)
+        for speeches in pieces.predict_many(self.predict_batch, requests, self.max_phonemes, batch_size):
+            yield torch.from_numpy(self.join(speeches).audio)
 
-        Raises TypeError where `text` is no str, ValueError where it holds nothing to say.
-        """
-        return torch.from_numpy(self.speak(text, custom_words=custom_words, progress=progress).audio)
-
-    def stream_from_text(self, text: str, custom_words: Mapping = {}, chunk: int = 32) -> Iterator[Tensor]:
-        """The same audio in pieces (1, n), the first of `chunk` frames; needs a vocoder that has `stream`."""
-        for piece in self.stream(text, custom_words=custom_words, chunk=chunk):
-            yield torch.from_numpy(piece.audio)
-
-    def synthesize_from_phonemes(self, phonemes: list[str], durations: list[int] | None = None) -> Tensor:
-        """N phoneme codes, any number -> audio (1, t); `durations`, N numbers of frames, replace the predicted ones.
-
-        Raises TypeError or ValueError for anything that is not such lists.
-        """
-        return torch.from_numpy(self.speak_phonemes(phonemes, durations).audio)
+    def _in_chunks(self, chunk: int) -> Callable:
+        vocode = super()._in_chunks(chunk)
+        return lambda speech: each_with_threads(vocode(speech), self.threads)
 
     def vocode(self, speech: Speech) -> Tensor:
         """What `predict` returns -> audio (1, t)."""
-        return self.vocoder(speech.spectrogram, **speech.hints)
-
-    def predict_text(self, text: str, custom_words: Mapping = {}, progress: bool = False) -> Iterator[Speech]:
-        """What `synthesize_from_text` gives to the vocoder, in order, each as soon as it is predicted."""
-        sentences = english.spoken_words(text, custom_words)
-        for index, words in enumerate(tqdm(sentences, unit="sentence", delay=1, disable=not progress)):
-            features = self.model.extension.read_words(words)
-            for speech in self._predict_pieces(english.codes_of(words), None, features):
-                yield speech._replace(sentence=index, words=words)
-
-    def predict(self, phonemes: list, durations: list | None = None, features: Mapping = {}) -> list[Speech]:
-        """What `synthesize_from_phonemes` gives to the vocoder. `features` are the extension's, N values each."""
-        phonemes = pieces.check_phonemes(phonemes)
-        self.vocabulary.encode(phonemes)  # names the unknown before anything is computed
-        if durations is not None:
-            durations = pieces.check_durations(durations, len(phonemes), self.model.config.max_frames)
-        pieces.check_features(features, len(phonemes))
-        return list(self._predict_pieces(phonemes, durations, features))
-
-    def _predict_pieces(self, phonemes: list, durations: list | None, features: Mapping) -> Iterator[Speech]:
-        max_phonemes = self.model.config.max_phonemes
-        return pieces.speak_in_pieces(self._predict_piece, phonemes, durations, features, max_phonemes)
+        with use_threads(self.threads):
+            return self.vocoder(speech.spectrogram, **speech.hints)
 
     @torch.inference_mode()
-    def _predict_piece(self, phonemes: list, durations: list | None, features: Mapping) -> Speech | None:
-        """None for phonemes that last no time. Raises TooLong."""
-        encoded, batch = self._encode(phonemes, durations)
-        n_frames, limit = int(batch.durations.sum()), self.model.config.max_frames
-        if n_frames > limit:
-            raise pieces.TooLong(n_frames, limit)
-        return self._decode(encoded, batch, phonemes, features) if n_frames > 0 else None
+    def predict_batch(self, requests: Sequence[pieces.Request]) -> list[Speech | int]:
+        """What each is spoken as, or its number of frames where that is 0 or more than the model reaches."""
+        with use_threads(self.threads):
+            encoded, batch = self._encode(requests)
+            lengths = batch.durations.sum(1).tolist()
+            kept = [row for row, n in enumerate(lengths) if 0 < n <= self.max_frames]
+            speeches = self._decode(encoded[kept], batch.rows(kept), [requests[row] for row in kept]) if kept else []
+        return [speeches[kept.index(row)] if row in kept else n for row, n in enumerate(lengths)]
 
-    def _encode(self, phonemes: list[str], durations: list[int] | None) -> tuple[Tensor, Batch]:
-        """-> encoded (1, N, D), and a batch of one, with the given durations or the predicted ones."""
-        tokens = torch.tensor([self.vocabulary.encode(phonemes)], device=self.device)
-        token_mask = torch.ones_like(tokens, dtype=torch.bool)
+    def _encode(self, requests: Sequence[pieces.Request]) -> tuple[Tensor, Batch]:
+        """-> encoded (B, N, D), and a batch with the given durations, or the predicted ones where none are given."""
+        tokens = self._pad([self.vocabulary.encode(request.phonemes) for request in requests])
+        token_mask = length_mask([len(request.phonemes) for request in requests]).to(self.device)
+        features = {name: self._pad([each.features[name] for each in requests]) for name in requests[0].features}
         encoded = self.model.encoder(tokens, token_mask)
-        if durations is None:
+        if requests[0].durations is None:
             frames = self.model.predict_durations(encoded, token_mask, self.PACE * self.tempo)
         else:
-            frames = torch.tensor([durations], device=self.device)
-        return encoded, Batch(tokens, frames, token_mask)
+            frames = self._pad([request.durations for request in requests])
+        return encoded, Batch(tokens, frames, token_mask, features=features)
 
-    def _decode(self, encoded: Tensor, batch: Batch, phonemes: list[str], features: Mapping) -> Speech:
-        extension, durations = self.model.extension, batch.durations[0].tolist()
-        given = {name: torch.tensor([row], device=self.device) for name, row in features.items()}
-        frame_mask = torch.ones((1, sum(durations)), dtype=torch.bool, device=self.device)
-        batch = batch._replace(frame_mask=frame_mask, features=given)
+    def _pad(self, rows: Sequence[Sequence]) -> Tensor:
+        return pad([torch.tensor(row) for row in rows]).to(self.device)
+
+    def _decode(self, encoded: Tensor, batch: Batch, requests: Sequence[pieces.Request]) -> list[Speech]:
+        extension, frame_mask = self.model.extension, length_mask(batch.durations.sum(1).tolist())
+        batch = batch._replace(frame_mask=frame_mask.to(self.device))
         planned = extension.plan(batch, self.model.normalise_durations(batch.durations), self.style)
-        batch = batch._replace(features=given | planned)
-        prediction = self.model.decode(encoded, batch)
-        speech = Speech(denormalise(prediction.mels[0]).T, phonemes, durations, prediction.alignment[0])
-        return extension.finish(speech, batch, self.style)
+        batch = batch._replace(features={**batch.features, **planned})
+        prediction, speeches = self.model.decode(encoded, batch), []
+        for row, request in enumerate(requests):
+            own = batch.rows([row], n := len(request.phonemes))
+            durations = own.durations[0].tolist()
+            mels, alignment = (part[row, : sum(durations)] for part in (prediction.mels, prediction.alignment))
+            speech = Speech(denormalise(mels).T, request.phonemes, durations, alignment[:, :n])
+            speeches.append(extension.finish(speech, own, self.style))
+        return speeches

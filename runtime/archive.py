@@ -9,6 +9,8 @@ import zipfile
 import numpy as np
 import onnxruntime
 
+from speech.pieces import check_threads
+
 VOICE_PATH = pathlib.Path(__file__).with_name("voice.zip")
 ADVICE = "make it with `python -m recipe export`, or `git checkout runtime/voice.zip`"
 CPU_INFO = pathlib.Path("/proc/cpuinfo")  # of Linux
@@ -58,9 +60,7 @@ class Archive:
     def __init__(self, path: str | pathlib.Path = VOICE_PATH, threads: int = 1, precision: str = "auto"):
         if precision not in PRECISIONS:
             raise ValueError(f"precision is {precision!r}: choose one of {', '.join(PRECISIONS)}")
-        if threads < 1:
-            raise ValueError(f"threads is {threads}: give at least 1")
-        self.path, self.threads = pathlib.Path(path), threads
+        self.path, self.threads = pathlib.Path(path), check_threads(threads)
         self.int8 = has_fast_int8() if precision == "auto" else precision == "int8"
         if not self.path.is_file():
             raise FileNotFoundError(f"there is no voice at {self.path.resolve()}: {ADVICE}")

@@ -101,25 +101,6 @@ class TextToSpeechSynthesizer(Speaker):
         self.phonemes, self.spectrogram = archive.network("phonemes"), archive.network("spectrogram")
         self.vocoder = vocoder or Vocoder(archive)
 
-    def synthesize_from_text(self, text: str, custom_words: Mapping = {}, progress: bool = False) -> np.ndarray:
-        """English text -> audio (1, t) float32 in [-1, 1], 22 050 Hz; `progress` shows a bar.
-
-        Raises TypeError where `text` is no str, ValueError where it holds nothing to say.
-        """
-        return self.speak(text, custom_words=custom_words, progress=progress).audio
-
-    def stream_from_text(self, text: str, custom_words: Mapping = {}, chunk: int = 32) -> Iterator[np.ndarray]:
-        """The same audio in pieces (1, n), the first of `chunk` frames; needs a vocoder that has `stream`."""
-        for piece in self.stream(text, custom_words=custom_words, chunk=chunk):
-            yield piece.audio
-
-    def synthesize_from_phonemes(self, phonemes: list[str], durations: list[int] | None = None) -> np.ndarray:
-        """N phoneme codes, any number -> audio (1, t); `durations`, N numbers of frames, replace the predicted ones.
-
-        Raises TypeError or ValueError for anything that is not such lists.
-        """
-        return self.speak_phonemes(phonemes, durations).audio
-
     def synthesize_many(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
         """The audio of each text, in order. On a CPU, batches would gain nothing: one after the other."""
         return (self.synthesize_from_text(text) for text in texts)
@@ -128,40 +109,18 @@ class TextToSpeechSynthesizer(Speaker):
         """What `predict` returns -> audio (1, t)."""
         return self.vocoder(speech.spectrogram, **speech.hints)
 
-    def predict_text(self, text: str, custom_words: Mapping = {}, progress: bool = False) -> Iterator[Speech]:
-        """What `synthesize_from_text` gives to the vocoder, in order, each as soon as it is predicted."""
-        sentences = english.spoken_words(text, custom_words)
-        if progress:
-            from tqdm.auto import tqdm
+    def predict_batch(self, requests: Sequence[pieces.Request]) -> list[Speech | int]:
+        """What each is spoken as, or its number of frames where that is 0 or more than the model reaches."""
+        return [self._predict(each.phonemes, each.durations, each.features) for each in requests]
 
-            sentences = tqdm(sentences, unit="sentence", delay=1)
-        for index, words in enumerate(sentences):
-            features = self.extension.read_words(words)
-            for speech in self._predict_pieces(english.codes_of(words), None, features):
-                yield speech._replace(sentence=index, words=words)
-
-    def predict(self, phonemes: list, durations: list | None = None, features: Mapping = {}) -> list[Speech]:
-        """What `synthesize_from_phonemes` gives to the vocoder. `features` are the extension's, N values each."""
-        phonemes = pieces.check_phonemes(phonemes)
-        self.vocabulary.encode(phonemes)  # names the unknown before anything is computed
-        if durations is not None:
-            durations = pieces.check_durations(durations, len(phonemes), self.max_frames)
-        pieces.check_features(features, len(phonemes))
-        return list(self._predict_pieces(phonemes, durations, features))
-
-    def _predict_pieces(self, phonemes: list, durations: list | None, features: Mapping) -> Iterator[Speech]:
-        return pieces.speak_in_pieces(self._predict_piece, phonemes, durations, features, self.max_phonemes)
-
-    def _predict_piece(self, phonemes: list, durations: list | None, features: Mapping) -> Speech | None:
-        """None for phonemes that last no time. Raises TooLong."""
+    def _predict(self, phonemes: list[str], durations: list[int] | None, features: Mapping) -> Speech | int:
         tokens = np.array(self.vocabulary.encode(phonemes), np.int64)
         read = self.phonemes(tokens=tokens)
         if durations is None:
             durations = pieces.round_durations(read["frames"], self.PACE * self.tempo)
-        if sum(durations) > self.max_frames:
-            raise pieces.TooLong(sum(durations), self.max_frames)
-        if sum(durations) == 0:
-            return None
+        n_frames = sum(durations)
+        if not 0 < n_frames <= self.max_frames:
+            return n_frames
         planned = self.extension.plan(tokens, features, self.style)
         spoken = self.spectrogram(encoded=read["encoded"], durations=np.array(durations, np.float32), **planned)
         speech = Speech(spoken.pop("mels").T, phonemes, durations, spoken.pop("alignment"))

@@ -6,14 +6,12 @@ numpy only: both engines need it, the one with PyTorch and the one without.
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from english import PAUSE
-
-Spoken = TypeVar("Spoken")
 
 
 class Vocabulary:
@@ -59,10 +57,10 @@ def check_durations(durations: Sequence[int], n_phonemes: int, limit: int) -> li
     return [int(duration) for duration in durations]
 
 
-def check_features(features: Mapping[str, Sequence], n_phonemes: int) -> None:
-    """Raises ValueError where a feature has not one value for each phoneme."""
-    if any(len(row) != n_phonemes for row in features.values()):
-        raise ValueError(f"there are {n_phonemes} phonemes: give as many values of {', '.join(features)}")
+def check_threads(threads: int | None) -> int | None:
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads is {threads}: give at least 1")
+    return threads
 
 
 def round_durations(durations: np.ndarray, tempo: float) -> list[int]:
@@ -81,31 +79,88 @@ def cut_at_pause(phonemes: Sequence[str]) -> int:
     return min(pauses or [int(middle)], key=lambda place: abs(place - middle))
 
 
-def speak_in_pieces(
-    speak: Callable[[list, list | None, Mapping], Spoken | None], phonemes: list, durations: list | None,
-    features: Mapping[str, Sequence], max_phonemes: int,
-) -> Iterator[Spoken]:  # fmt: skip
-    """What `speak` makes of the phonemes, with their durations and features; cut in two, again and again, what is more
-    than `max_phonemes`, and what `speak` finds too long, for which it raises `TooLong`. It gives None for silence."""
-    if len(phonemes) <= max_phonemes:
-        try:
-            spoken = speak(phonemes, durations, features)
-        except TooLong as error:
-            if len(phonemes) == 1:
-                raise ValueError(f"{phonemes[0]} would last {error.n_frames} frames, {error}") from None
-        else:
-            if spoken is not None:
-                yield spoken
+class Request(NamedTuple):
+    """What is to be said in one go."""
+
+    phonemes: list[str]  # N codes
+    durations: list[int] | None = None  # N frames, or to be predicted
+    features: Mapping[str, Sequence] = {}  # N values each
+    words: Sequence = ()  # of `english.spoken_words`, if it is a sentence
+
+    def checked(self, max_frames: int) -> Request:
+        """The same. Raises TypeError or ValueError where lengths and values are not as they should be."""
+        phonemes, durations = check_phonemes(self.phonemes), self.durations
+        if durations is not None:
+            durations = check_durations(durations, len(phonemes), max_frames)
+        if any(len(row) != len(phonemes) for row in self.features.values()):
+            raise ValueError(f"there are {len(phonemes)} phonemes: give as many values of {', '.join(self.features)}")
+        return self._replace(phonemes=phonemes, durations=durations)
+
+    def halves(self) -> Iterator[Request]:
+        cut = cut_at_pause(self.phonemes)
+        for part in (slice(cut), slice(cut, None)):
+            features = {name: row[part] for name, row in self.features.items()}
+            durations = None if self.durations is None else self.durations[part]
+            yield Request(self.phonemes[part], durations, features)
+
+
+# What an engine makes of requests: for each, what is spoken, or its number of frames where there is nothing to be heard
+# or the model does not reach so far.
+Predict = Callable[[Sequence[Request]], Sequence]
+
+
+def predict_in_pieces(predict: Predict, request: Request, max_phonemes: int) -> Iterator:
+    """What is spoken of a request. What is too long is cut in two, again and again."""
+    if len(request.phonemes) > max_phonemes:
+        for half in request.halves():
+            yield from predict_in_pieces(predict, half, max_phonemes)
+    else:
+        yield from _pieces_of(predict, predict([request])[0], request, max_phonemes)
+
+
+def _pieces_of(predict: Predict, spoken, request: Request, max_phonemes: int) -> Iterator:
+    """`spoken` is what `predict` made of it."""
+    if not isinstance(spoken, int):
+        yield spoken
+    elif spoken > 0 and len(request.phonemes) == 1:
+        raise ValueError(f"{request.phonemes[0]} would last {spoken} frames, more than the model reaches")
+    elif spoken > 0:
+        for half in request.halves():
+            yield from predict_in_pieces(predict, half, max_phonemes)
+
+
+def predict_many(
+    predict: Predict, texts: Iterable[Sequence[Request]], max_phonemes: int, batch_size: int
+) -> Iterator[list]:
+    """What is spoken of each text, of one request a sentence, in order. Sentences of similar length are predicted
+    together; those of a few texts are collected for that, so memory stays flat however many there are."""
+    texts = iter(texts)
+    while True:
+        collected, n_sentences = [], 0
+        while n_sentences < 4 * batch_size and (sentences := next(texts, None)) is not None:
+            collected.append(sentences)
+            n_sentences += len(sentences)
+        if not collected:
             return
-    cut = cut_at_pause(phonemes)
-    for piece in (slice(cut), slice(cut, None)):
-        own = {name: row[piece] for name, row in features.items()}
-        yield from speak_in_pieces(speak, phonemes[piece], durations[piece] if durations else None, own, max_phonemes)
+        requests = [request for sentences in collected for request in sentences]
+        spoken = iter(_predict_sorted(predict, requests, max_phonemes, batch_size))
+        for sentences in collected:
+            found = [next(spoken) for _ in sentences]
+            yield [piece._replace(sentence=index, words=sentence.words)
+                   for index, (sentence, pieces) in enumerate(zip(sentences, found)) for piece in pieces]
 
 
-class TooLong(Exception):
-    """What was to be spoken in one piece would have `n_frames`, more than the model reaches."""
-
-    def __init__(self, n_frames: int, limit: int):
-        super().__init__(f"the model reaches {limit}")
-        self.n_frames = n_frames
+def _predict_sorted(predict: Predict, requests: Sequence[Request], max_phonemes: int, batch_size: int) -> list[list]:
+    order = sorted(range(len(requests)), key=lambda place: len(requests[place].phonemes))
+    found: dict[int, list] = {}
+    for first in range(0, len(order), batch_size):
+        places = order[first : first + batch_size]
+        fitting = [place for place in places if len(requests[place].phonemes) <= max_phonemes]
+        spoken = dict(zip(fitting, predict([requests[place] for place in fitting]) if fitting else []))
+        for place in places:
+            request = requests[place]
+            if place in spoken:
+                found[place] = list(_pieces_of(predict, spoken[place], request, max_phonemes))
+            else:
+                found[place] = list(predict_in_pieces(predict, request, max_phonemes))
+    return [found[place] for place in range(len(requests))]

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from speech import record
+import english
+from speech import pieces, record
 from speech.record import Phoneme, Record, Word
 from speech.settings import Setting, check_custom_words
 from speech.written import PARAGRAPH_BREAK, Places
@@ -17,15 +18,17 @@ from vocoder.spectrogram import SAMPLING_RATE, SPECTROGRAMS_MIN, STFT_HOP_LENGTH
 
 
 class Speaker:
-    """A voice: what `part2_solution` and `runtime` have in common. An engine adds four things.
+    """A voice: what `part2_solution` and `runtime` have in common. An engine has these attributes and methods:
 
-    predict_text(text, custom_words, progress)  -> the pieces that are said, in order, each as soon as it is predicted:
-                                                spectrogram (80, T), phonemes, durations, sentence (which one of the
-                                                text), words (all of this sentence, as `english.spoken_words`) and hints
-    predict(phonemes, durations)                -> the same for phonemes, without words
-    vocode(piece)                               -> audio (1, t)
+    vocabulary, max_phonemes, max_frames, style, extension.read_words
+    predict_batch(requests)     -> for each `pieces.Request` its speech, or its number of frames where there is none.
+                                A speech has a spectrogram (80, T), phonemes, durations, hints for the vocoder, sentence
+                                (which one of the text) and words (all of it, as `english.spoken_words`)
+    vocode(speech)              -> audio (1, t)
     vocoder.stream(spectrogram, chunk, **hints) -> the same in pieces
     """
+
+    returned = staticmethod(np.asarray)  # an engine may return audio as something else
 
     tempo = Setting(1.0, 0.1, 10, "0.5 speaks half as fast, 2 twice as fast")
     sentence_pause = Setting(0.25, 0, 60, "seconds of silence between sentences, on top of the pauses at their ends")
@@ -85,6 +88,58 @@ class Speaker:
         """The same piece by piece."""
         voice = self.with_settings(**settings)
         return voice._say(voice.predict(phonemes), "", voice._in_chunks(chunk))
+
+    # -------- Audio alone --------------------------------------------------------------------------------------------
+
+    def synthesize_from_text(self, text: str, custom_words: Mapping = {}, progress: bool = False):
+        """English text -> audio (1, t) float32 in [-1, 1], 22 050 Hz, on the CPU; `progress` shows a bar.
+
+        Raises TypeError where `text` is no str, ValueError where it holds nothing to say.
+        """
+        return self.returned(self.speak(text, custom_words=custom_words, progress=progress).audio)
+
+    def stream_from_text(self, text: str, custom_words: Mapping = {}, chunk: int = 32) -> Iterator:
+        """The same audio in pieces (1, n), the first of `chunk` frames; needs a vocoder that has `stream`."""
+        for piece in self.stream(text, custom_words=custom_words, chunk=chunk):
+            yield self.returned(piece.audio)
+
+    def synthesize_from_phonemes(self, phonemes: list[str], durations: list[int] | None = None):
+        """N phoneme codes, any number -> audio (1, t); `durations`, N numbers of frames, replace the predicted ones.
+
+        Raises TypeError or ValueError for anything that is not such lists.
+        """
+        return self.returned(self.speak_phonemes(phonemes, durations).audio)
+
+    # -------- Predictions --------------------------------------------------------------------------------------------
+
+    def read(self, text: str, custom_words: Mapping = {}) -> list[pieces.Request]:
+        """One request for each sentence."""
+        sentences = english.spoken_words(text, custom_words)
+        return [pieces.Request(english.codes_of(words), None, self.extension.read_words(words), words)
+                for words in sentences]  # fmt: skip
+
+    def predict_text(self, text: str, custom_words: Mapping = {}, progress: bool = False) -> Iterator:
+        """What `synthesize_from_text` gives to the vocoder, in order, each as soon as it is predicted."""
+        requests = self.read(text, custom_words)
+        if progress:
+            from tqdm.auto import tqdm
+
+            requests = tqdm(requests, unit="sentence", delay=1)
+        for index, request in enumerate(requests):
+            for speech in pieces.predict_in_pieces(self.predict_batch, request, self.max_phonemes):
+                yield speech._replace(sentence=index, words=request.words)
+
+    def predict(self, phonemes: list, durations: list | None = None, features: Mapping = {}) -> list:
+        """What `synthesize_from_phonemes` gives to the vocoder. `features` are the extension's, N values each."""
+        self.vocabulary.encode(pieces.check_phonemes(phonemes))  # names the unknown before anything is computed
+        request = pieces.Request(phonemes, durations, features).checked(self.max_frames)
+        return list(pieces.predict_in_pieces(self.predict_batch, request, self.max_phonemes))
+
+    # -------- Pieces of speech ---------------------------------------------------------------------------------------
+
+    def join(self, speeches: Iterable) -> Record:
+        """What `predict_text` gives -> what is said."""
+        return record.join(self._say(speeches, "", self._whole))
 
     # -------- Pieces of audio ----------------------------------------------------------------------------------------
 

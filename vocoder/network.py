@@ -95,7 +95,11 @@ class Block(nn.Module):
         self.scale = nn.Parameter(torch.full((width,), scale))
 
     def forward(self, x: Tensor) -> Tensor:
-        mixed = self.norm(self.depthwise(x.mT).mT)
+        depthwise, pixels = self.depthwise, x.unsqueeze(1).permute(0, 3, 1, 2)
+        # As an image of one line whose channels are last in memory, as they are in x: nothing is transposed.
+        sizes = {"padding": (0, depthwise.padding[0]), "groups": depthwise.groups}
+        mixed = F.conv2d(pixels, depthwise.weight.unsqueeze(2), depthwise.bias, **sizes)
+        mixed = self.norm(mixed.permute(0, 2, 3, 1).squeeze(1))
         return torch.addcmul(x, self.scale, self.contract(F.gelu(self.expand(mixed))))
 
 
@@ -292,10 +296,13 @@ def spectra(samples: Tensor, window: Tensor) -> Tensor:
 
 def overlap_add(spectra: Tensor, window: Tensor) -> Tensor:
     """(B, T, F) -> (B, (T - 1) W / 4 + W): least-squares inverse of `spectra` (Griffin and Lim 1984)."""
-    windows = torch.fft.irfft(spectra) * window
-    norm = window.square().expand(1, windows.shape[1], -1)
-    summed, norm = (fold(frames) for frames in (windows, norm))
-    return summed / norm.clamp_min(1e-3)
+    quarters = window.square().unflatten(0, (4, -1))  # how much of each window there is in a quarter of it
+    windows, n = torch.fft.irfft(spectra) * (window / quarters.sum(0).repeat(4)), spectra.shape[1]
+    summed = fold(windows).unflatten(1, (n + 3, -1))
+    for row in {0, 1, 2, n, n + 1, n + 2}:  # at either end fewer windows overlap
+        there = quarters[max(0, row + 1 - n) : row + 1].sum(0)
+        summed[:, row] *= quarters.sum(0) / there.clamp_min(1e-3)
+    return summed.flatten(1)
 
 
 def fold(windows: Tensor) -> Tensor:
@@ -309,7 +316,7 @@ def fold(windows: Tensor) -> Tensor:
 
 def power(spectra: Tensor) -> Tensor:
     """Complex -> squared magnitude."""
-    return (spectra * spectra.conj()).real  # on a CPU a tenth of the time of spectra.abs()
+    return torch.addcmul(spectra.real.square(), spectra.imag, spectra.imag)  # a tenth of the time of spectra.abs()
 
 
 def polar(amplitude: Tensor, phase: Tensor) -> Tensor:
