@@ -68,10 +68,10 @@ def load_hibari(threads: int) -> Engine:
 
 
 def load_piper(threads: int) -> Engine:
-    from recipe import teacher
+    import peers
     from vocoder.spectrogram import SAMPLING_RATE
 
-    stream = teacher.load_piper(threads)
+    stream = peers.load_piper_sentences(threads)
     return Engine(lambda text: np.concatenate(list(stream(text))), stream, SAMPLING_RATE)
 
 
