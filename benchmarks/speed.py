@@ -69,6 +69,7 @@ def load_hibari(threads: int) -> Engine:
 
 def load_piper(threads: int) -> Engine:
     import peers
+
     from vocoder.spectrogram import SAMPLING_RATE
 
     stream = peers.load_piper_sentences(threads)
