@@ -67,6 +67,14 @@ def linear(
     return x.graph.linear(x, numbers(layer.weight), bias + np.float32(shift), scale, exact)
 
 
+def linear_parts(x: Value, layer: nn.Linear, scales: Sequence[float] = (1.0, 1.0, 1.0)) -> list[Value]:
+    """layer(x) in parts of equal width, each times its scale: nothing has to be cut out of a larger matrix."""
+    parts, (matrices, biases) = [], (np.split(numbers(each), len(scales)) for each in (layer.weight, layer.bias))
+    for matrix, bias, scale in zip(matrices, biases, scales):
+        parts.append(x.graph.linear(x, matrix, bias * np.float32(scale), np.full(len(bias), scale, np.float32)))
+    return parts
+
+
 def convolution(x: Value, layer: nn.Conv1d, exact: bool = False) -> Value:
     return x.graph.convolution(x, numbers(layer.weight), numbers(layer.bias), exact)
 
@@ -235,7 +243,7 @@ def export_filters(model: network.Vocoder, shared: Weights, int8: bool) -> Graph
     for part in model.blocks:
         x = vocoder_block(x, part)
     x = layer_norm(x, model.output_norm)
-    amplitude, phase, noise = linear(x, model.correction).split(3, axis=1)
+    amplitude, phase, noise = linear_parts(x, model.correction)
     prior = graph.linear(mels, numbers(model.prior), numbers(model.prior_offset), exact=True)
     voice, noise = ((prior + part).clip(most=LARGEST_AMPLITUDE).exp() for part in (amplitude, noise))
     power_of_voice, power_of_noise = ((part * part).mean(1) for part in (voice, noise))
@@ -253,11 +261,12 @@ def export_gains(model: network.Vocoder, shared: Weights, int8: bool) -> Graph:
     graph, part, config = Graph("gains", shared, int8), model.short_gains, model.config
     loudness = graph.input("loudness", ["S", layout.N_SHORT_FREQUENCIES])
     details = graph.input("details", ["T", SHORT_PER_FRAME * config.short_width])
-    x = linear(loudness, part.input) + details.reshape(-1, config.short_width)
+    x = linear(loudness, part.input, exact=True) + details.reshape(-1, config.short_width)
     for each in part.blocks:
         x = vocoder_block(x, each)
-    amplitude, phase, noise = linear(layer_norm(x, part.norm), part.output).split(3, axis=1)
-    amplitude, noise = ((value / LARGEST_GAIN).tanh() * LARGEST_GAIN for value in (amplitude, noise))
+    scales = 1 / LARGEST_GAIN, 1.0, 1 / LARGEST_GAIN
+    amplitude, phase, noise = linear_parts(layer_norm(x, part.norm), part.output, scales)
+    amplitude, noise = (value.tanh() * LARGEST_GAIN for value in (amplitude, noise))
     for name, value in (("voice", amplitude.exp()), ("phase", phase), ("noise", noise.exp())):
         graph.output(name, value, ["S", layout.N_SHORT_FREQUENCIES])
     return graph
@@ -318,5 +327,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = make_parser("export", __doc__)
     parser.add_argument("--checkpoint", type=pathlib.Path, default=CHECKPOINT_PATH, help="default: %(default)s")
     parser.add_argument("--vocoder", type=pathlib.Path, default=network.WEIGHTS_PATH, help="default: ours")
-    parser.add_argument("--out", type=pathlib.Path, default=VOICE_PATH, help="default: runtime/%(default)s")
+    parser.add_argument("--out", type=pathlib.Path, default=VOICE_PATH, help="default: runtime/voice.zip")
     run(parser, arguments, work)

@@ -100,7 +100,7 @@ class Weights(dict):
 class Graph:
     """`int8`: large matrices are multiplied in 8 bits, the others in float32."""
 
-    LARGE = 2**15  # numbers in a matrix
+    LARGE = 2**13  # numbers in a matrix
 
     def __init__(self, name: str, weights: Weights, int8: bool):
         self.name, self.weights, self.int8, self.n_values = name, weights, int8, 0
@@ -115,7 +115,10 @@ class Graph:
         return Value(self, name)
 
     def output(self, name: str, value: Value, shape: Sequence[int | str], kind: str = "float") -> None:
-        self.nodes.append(helper.make_node("Identity", [value.name], [name]))
+        for node in self.nodes:  # the value is called by its new name wherever it is made or used
+            for names in (node.input, node.output):
+                names[:] = [name if each == value.name else each for each in names]
+        value.name = name
         self.outputs.append(helper.make_tensor_value_info(name, TYPES[kind], shape))
 
     def op(self, kind: str, *inputs, n_outputs: int = 1, **attributes) -> Any:

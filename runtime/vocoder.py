@@ -27,7 +27,7 @@ from vocoder.layout import (
 )
 from vocoder.spectrogram import FFT_SIZE, MEL_SCALE_BINS, SAMPLING_RATE, STFT_HOP_LENGTH
 
-BLOCK_SAMPLES = 2**17  # windows of so many samples are transformed at once
+BLOCK_SAMPLES = 2**16  # windows of so many samples are transformed at once
 
 
 class Vocoder:
@@ -59,7 +59,7 @@ class Vocoder:
             expected = None if pitch is None else pitch[part.seen]
             pulses, phases = pulse_train(self.decode_pitch(filters["pitch"], expected)[wanted], phase)
             inside = slice(part.rough.start - part.seen.start, part.rough.stop - part.seen.start)
-            noise = noise_spectra()[np.arange(part.rough.start, part.rough.stop) % NOISE_FRAMES]
+            noise = noise_frames(part.rough)
             audio = self.render({name: values[inside] for name, values in filters.items()}, pulses, noise)
             start = (part.begin - part.rough.start + MARGIN) * STFT_HOP_LENGTH - SHORT_START
             yield audio[None, start : start + (part.end - part.begin) * STFT_HOP_LENGTH].clip(-1, 1)
@@ -68,29 +68,39 @@ class Vocoder:
     def decode_pitch(self, logits: np.ndarray, expected: np.ndarray | None) -> np.ndarray:
         """(T, K) -> (T,) Hz: the mean around the likeliest class, near the pitch `expected` (T,) in Hz."""
         if expected is not None:
-            semitones = 12 * (self.log2_pitches - np.log2(expected.astype(np.float32))[:, None])
-            logits = logits - 0.5 * (semitones / np.float32(layout.PITCH_STD)) ** 2
-        best = logits.argmax(1)[:, None]
+            distances = self.log2_pitches - np.log2(expected.astype(np.float32))[:, None]  # octaves
+            distances *= distances
+            distances *= np.float32(-0.5 * (12 / layout.PITCH_STD) ** 2)
+            logits = np.add(logits, distances, out=distances)
+        frames, best = np.arange(len(logits))[:, None], logits.argmax(1)[:, None]
         near = best + np.arange(-PITCH_REACH, PITCH_REACH + 1)
         inside = near.clip(0, self.config.n_pitches - 1)
-        likely = np.take_along_axis(logits, inside, 1) - np.take_along_axis(logits, best, 1)
-        weights = np.exp(likely) * (near == inside)
+        weights = np.exp(logits[frames, inside] - logits[frames, best]) * (near == inside)
         return np.exp2((weights * self.log2_pitches[inside]).sum(1) / weights.sum(1))
 
     def render(self, filters: dict[str, np.ndarray], pulses: np.ndarray, noise: np.ndarray) -> np.ndarray:
         """Filters of T frames, the voice's pulses (256 (T + 3),), spectra of noise (T, F) -> audio, from sample
         SHORT_START of the first window on."""
-        amplitude, phase, level = (filters[name] for name in ("voice", "phase", "noise"))
-        voiced = lambda part: spectra(pulses, FFT_SIZE, part) * polar(amplitude[part], phase[part])  # noqa: E731
-        sources = [overlap_add(voiced, len(noise), FFT_SIZE)]
-        sources.append(overlap_add(lambda part: noise[part] * level[part], len(noise), FFT_SIZE))
-        n_windows = SHORT_PER_FRAME * len(noise)
+        n_frames, n_windows = len(noise), SHORT_PER_FRAME * len(noise)
+
+        def voiced(part: slice) -> np.ndarray:
+            factors = polar(filters["voice"][part], filters["phase"][part])
+            return np.multiply(factors, spectra(pulses, FFT_SIZE, part), out=factors)
+
+        sources = [overlap_add(voiced, n_frames, FFT_SIZE)]
+        sources.append(overlap_add(lambda part: noise[part] * filters["noise"][part], n_frames, FFT_SIZE))
         inside = slice(SHORT_START, SHORT_START + (n_windows + 3) * SHORT_HOP)
-        voice, noise = (short_spectra(source[inside], n_windows) for source in sources)
-        gains = self.gains(loudness=loudness(voice), details=filters["details"])
-        amplitude, phase, level = (gains[name] for name in ("voice", "phase", "noise"))
-        both = lambda part: voice[part] * polar(amplitude[part], phase[part]) + noise[part] * level[part]  # noqa: E731
-        return overlap_add(both, n_windows, SHORT_SIZE)
+        short_voice, short_noise = (short_spectra(source[inside], n_windows) for source in sources)
+        gains = self.gains(loudness=loudness(short_voice), details=filters["details"])
+
+        def shaped(part: slice) -> np.ndarray:
+            short_noise[part] *= gains["noise"][part]
+            factors = polar(gains["voice"][part], gains["phase"][part])
+            factors *= short_voice[part]
+            factors += short_noise[part]
+            return factors
+
+        return overlap_add(shaped, n_windows, SHORT_SIZE)
 
 
 def check(spectrogram: np.ndarray, chunk: int, pitch: np.ndarray | None) -> None:
@@ -152,6 +162,13 @@ def noise_spectra() -> np.ndarray:
     return frames / np.maximum((padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3, np.float32(1e-6))
 
 
+def noise_frames(part: slice) -> np.ndarray:
+    """Some frames of the noise, which repeats."""
+    if part.stop <= NOISE_FRAMES:
+        return noise_spectra()[part]
+    return noise_spectra()[np.arange(part.start, part.stop) % NOISE_FRAMES]
+
+
 # -------- Short-time Fourier transforms ------------------------------------------------------------------------------
 
 
@@ -188,10 +205,13 @@ def loudness(spectra: np.ndarray) -> np.ndarray:
     """What the network for short windows sees of them: (S, F) complex -> (S, F)."""
     result = np.empty(spectra.shape, np.float32)
     for part in blocks(len(spectra), SHORT_SIZE):
-        power = np.square(spectra.real[part]) + np.square(spectra.imag[part])
+        power = np.square(spectra.real[part], out=result[part])
+        power += np.square(spectra.imag[part])
         power *= np.float32((4 / SHORT_SIZE) ** 2)
         power += np.float32(layout.LOUDNESS_FLOOR)
-        result[part] = np.log(power, out=power) / 6 + 2
+        np.log(power, out=power)
+        power *= np.float32(1 / 6)
+        power += 2
     return result
 
 

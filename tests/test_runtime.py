@@ -17,6 +17,7 @@ from conftest import CONFIG, ROOT, new_model, random_batch
 import part2_solution as tts
 import runtime
 from recipe import export
+from recipe.onnx_graph import Graph, Weights
 from runtime import archive
 from runtime import vocoder as numpy_vocoder
 from vocoder import layout, network, weights
@@ -132,6 +133,23 @@ def test_a_voice_of_the_method_alone(tmp_path, settings):
     got = runtime.TextToSpeechSynthesizer(path, precision="float32").predict(phonemes, durations)[0]
     np.testing.assert_allclose(got.spectrogram, expected.spectrogram, atol=1e-4)
     assert got.hints == {} and CONFIG.vocabulary == tuple(runtime.TextToSpeechSynthesizer(path).vocabulary.token_of)
+
+
+def test_frames_are_told_their_place_in_the_phoneme():
+    width, reach, durations = 4, 3, [2, 0, 5, 1]
+    places = torch.nn.Module()
+    places.since, places.until = torch.nn.Embedding(reach, width), torch.nn.Embedding(reach, width)
+    graph = Graph("places", stored := Weights(), int8=False)
+    given = graph.input("durations", ["N"])
+    times = graph.op("Range", np.array(0), given.sum(0).as_int(), np.array(1)).as_float() + 0.5
+    graph.output("frames", export.embed_places(places, given, times), ["T", width])
+    run = archive.Network(graph.serialise(), {name: stored[name] for name in graph.stored}, 1)
+    expected = [
+        places.since.weight[min(frame, reach - 1)] + places.until.weight[min(duration - 1 - frame, reach - 1)]
+        for duration in durations for frame in range(duration)
+    ]  # fmt: skip
+    got = run(durations=np.array(durations, np.float32))["frames"]
+    np.testing.assert_allclose(got, torch.stack(expected).detach(), atol=1e-6)
 
 
 def test_8_bits_are_near(shipped, voices):
