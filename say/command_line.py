@@ -78,7 +78,7 @@ def make_parser() -> argparse.ArgumentParser:
     serve.add_argument("--serve", action="store_true", help="a page, and OpenAI's /v1/audio/speech")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s, this machine)")
     serve.add_argument("--port", type=int, default=8000, help="default: %(default)s")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version()}")
+    parser.add_argument("--version", action="store_true", help="print it and exit")
     return parser
 
 
@@ -284,6 +284,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Ends with 0 where all went well, 1 where the text, a setting or a file is wrong, 2 where the options are."""
     parser = make_parser()
     options = parser.parse_args(arguments)
+    if options.version:
+        print(parser.prog, version())
+        parser.exit()
     if options.threads is not None and options.threads < 1:
         parser.error("--threads is at least 1")
     warnings.formatwarning = lambda message, *_: f"{parser.prog}: {message}\n"  # for users, not for programmers
