@@ -201,11 +201,11 @@ def measure_cold(names: Sequence[str], n: int) -> dict[str, dict[str, list[float
     return rows
 
 
-def spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float], unit: str = "") -> str:
     """"median (least – most)", two significant digits, three above 100."""
     numbers = statistics.median(values), min(values), max(values)
     median, least, most = (f"{value:.0f}" if value >= 10 else f"{value:.2g}" for value in numbers)
-    return f"{median} ({least} – {most})"
+    return f"{median}{unit} ({least} – {most})"
 
 
 def table(rows: dict[str, dict[str, list[float]]], names: Sequence[str]) -> str:
