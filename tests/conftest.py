@@ -1,5 +1,6 @@
 """Shared by the tests: a tiny dataset in the published format, small models and quick trainings."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -143,3 +144,18 @@ def train_voice(root, tmp_path, num_epochs=2, name="a", **options):
     options = {"config": QUICK_VOICE, "model_settings": TINY, **options}
     voice.train_voice(root, num_epochs, tmp_path / name, checkpoint_path=tmp_path / f"{name}.pth", **options)
     return tmp_path / f"{name}.pth"
+
+
+@contextlib.contextmanager
+def interrupted_at(monkeypatch, stage: str, epoch: int):
+    """A training inside is interrupted before this epoch of this stage."""
+    train_epoch = tts.train_epoch
+
+    def interrupt(current, state, *others):
+        if (current.name, state.epoch) == (stage, epoch):
+            raise KeyboardInterrupt
+        train_epoch(current, state, *others)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(tts, "train_epoch", interrupt)
+        yield

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import CONFIG, QUICK, TINY, Hostile, new_model, random_batch, train, write_dataset
+from conftest import CONFIG, QUICK, TINY, Hostile, interrupted_at, new_model, random_batch, train, write_dataset
 from torch import nn
 
 import lj_speech
@@ -130,17 +130,8 @@ def test_the_log_has_losses_pictures_and_audio(dataset_root, tmp_path):
 @pytest.mark.parametrize("stage, epoch", [("spectrogram", 1), ("duration", 0), ("duration", 1)])
 def test_a_resumed_run_equals_an_uninterrupted_one(dataset_root, tmp_path, monkeypatch, stage, epoch):
     uninterrupted = train(dataset_root, tmp_path, name="whole")
-    train_epoch = tts.train_epoch
-
-    def interrupt(current, state, *others):
-        if (current.name, state.epoch) == (stage, epoch):
-            raise KeyboardInterrupt
-        train_epoch(current, state, *others)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(tts, "train_epoch", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            train(dataset_root, tmp_path, name="cut")
+    with interrupted_at(monkeypatch, stage, epoch):
+        train(dataset_root, tmp_path, name="cut")
     assert not (tmp_path / "cut.pth").exists() and (tmp_path / "cut" / "training_state.pth").exists()
     torch.manual_seed(1234)  # as another process would have it
     resumed = train(dataset_root, tmp_path, name="cut")

@@ -10,6 +10,7 @@ import torch
 from conftest import (
     CONFIG,
     QUICK_VOICE,
+    interrupted_at,
     new_model,
     random_batch,
     train,
@@ -279,17 +280,8 @@ def test_a_voice_of_the_plain_method_is_no_beginning(dataset_root, tmp_path):
 @pytest.mark.parametrize("stage, epoch", [("spectrogram", 1), ("pitch", 0), ("pitch", 1), ("duration", 1)])
 def test_a_resumed_run_equals_an_uninterrupted_one(dataset_root, tmp_path, monkeypatch, stage, epoch):
     uninterrupted = train_voice(dataset_root, tmp_path, name="whole")
-    train_epoch = tts.train_epoch
-
-    def interrupt(current, state, *others):
-        if (current.name, state.epoch) == (stage, epoch):
-            raise KeyboardInterrupt
-        train_epoch(current, state, *others)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(tts, "train_epoch", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            train_voice(dataset_root, tmp_path, name="cut")
+    with interrupted_at(monkeypatch, stage, epoch):
+        train_voice(dataset_root, tmp_path, name="cut")
     torch.manual_seed(1234)  # as another process would have it
     resumed = train_voice(dataset_root, tmp_path, name="cut")
     first, second = (tts.load_checkpoint(path).state_dict() for path in (uninterrupted, resumed))
