@@ -41,6 +41,7 @@ from prosody.extension import Prosody as ShippedExtension  # what the shipped vo
 from speech import pieces
 from speech.pieces import Vocabulary
 from speech.speaker import Speaker
+from training.layers import Dropout, SelfAttention
 from vocoder import weights
 from vocoder.threads import each_with_threads, use_threads
 
@@ -235,7 +236,7 @@ class ResidualConvolution(nn.Module):
         super().__init__()
         self.convolution = nn.Conv1d(width, width, kernel_size, padding=kernel_size // 2)
         self.norm = MaskedBatchNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, real: Tensor | None) -> Tensor:
         convolved = self.convolution(x.transpose(1, 2)).transpose(1, 2)
@@ -251,19 +252,18 @@ class Block(nn.Module):
 
     def __init__(self, config: ModelConfig, dropout: float):
         super().__init__()
-        self.attention = nn.MultiheadAttention(config.width, config.n_heads, batch_first=True)
+        self.attention = SelfAttention(config.width, config.n_heads, batch_first=True)
         self.attention_norm = MaskedBatchNorm(config.width)
         self.feed_forward = nn.Sequential(
             nn.Linear(config.width, config.inner_width), nn.ReLU(), nn.Linear(config.inner_width, config.width)
         )
         self.feed_forward_norm = MaskedBatchNorm(config.width)
         self.residual_convolution = ResidualConvolution(config.width, config.kernel_size, dropout)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, padding: Tensor | None, real: Tensor | None) -> Tensor:
         """`padding` is ~mask and `real` the `real_positions`; both are None where all is real, which is faster."""
-        attended, _ = self.attention(x, x, x, key_padding_mask=padding, need_weights=False)
-        x = self.attention_norm(x + self.dropout(attended), real)
+        x = self.attention_norm(x + self.dropout(self.attention.attend(x, padding)), real)
         x = self.feed_forward_norm(x + self.dropout(self.feed_forward(x)), real)
         return self.residual_convolution(x, real)
 
@@ -309,7 +309,7 @@ class DurationModel(nn.Module):
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        self.dropout = nn.Dropout(config.duration_dropout)
+        self.dropout = Dropout(config.duration_dropout)
         self.gru = nn.GRU(config.width, config.duration_width, num_layers=2, batch_first=True, bidirectional=True)
         self.projection = nn.Linear(2 * config.duration_width, 1)
 
