@@ -23,6 +23,7 @@ from __future__ import annotations
 import functools
 import math
 import pathlib
+import runpy
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -36,19 +37,20 @@ from tqdm.auto import tqdm
 
 import english
 import lj_speech
+from compute import processes
+from compute.layers import Dropout, MaskedBatchNorm, SelfAttention, real_positions
+from compute.precision import choose_amp
 from lj_speech import MEL_SCALE_BINS, SAMPLING_RATE
 from prosody.extension import Prosody as ShippedExtension  # what the shipped voice has beyond the method
 from speech import pieces
 from speech.pieces import Vocabulary
 from speech.speaker import Speaker
-from training.layers import Dropout, SelfAttention
 from vocoder import weights
 from vocoder.threads import each_with_threads, use_threads
 
 CHECKPOINT_PATH = pathlib.Path("TTS.pth")
 CHECKPOINT_MD5 = "c46c92aeb2a973938af341f4b33091c4"
 CHECKPOINT_LINK = ""  # a Google Drive address, filled in by whoever publishes a copy
-CPU_INFO = pathlib.Path("/proc/cpuinfo")  # of Linux
 
 # -------- Configuration ----------------------------------------------------------------------------------------------
 
@@ -173,60 +175,44 @@ class BucketBatchSampler(torch.utils.data.Sampler[list[int]]):
     """Batches of utterances of similar length, each utterance once an epoch, in an order fixed by seed and epoch.
 
     The shuffled utterances are cut into buckets of `bucket_batches` batches; only inside a bucket they are sorted.
+    Batches have `batch_size` utterances or a little less, so that none is small. Of each, this is the `part`.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, bucket_batches: int, seed: int):
-        self.lengths, self.batch_size, self.bucket_size = np.asarray(lengths), batch_size, batch_size * bucket_batches
-        self.seed, self.epoch = seed, 0
+    def __init__(self, lengths: Sequence[int], batch_size: int, bucket_batches: int, seed: int, part=slice(None)):
+        self.lengths, self.batch_size, self.bucket_batches = np.asarray(lengths), batch_size, bucket_batches
+        self.seed, self.epoch, self.part = seed, 0, part
+        smallest, n_parts = len(lengths) // max(1, len(self)), part.step or 1
+        if smallest < n_parts:
+            raise ValueError(f"batches of {smallest} utterances cannot be shared by {n_parts} processes: use fewer")
 
     def __len__(self) -> int:
         return math.ceil(len(self.lengths) / self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
         rng = np.random.default_rng([self.seed, self.epoch])
-        shuffled, batches = rng.permutation(len(self.lengths)), []
-        for start in range(0, len(shuffled), self.bucket_size):
-            bucket = shuffled[start : start + self.bucket_size]
+        shuffled, batches = np.array_split(rng.permutation(len(self.lengths)), len(self)), []
+        for start in range(0, len(shuffled), self.bucket_batches):
+            unsorted = shuffled[start : start + self.bucket_batches]
+            bucket = np.concatenate(unsorted)
             bucket = bucket[np.argsort(self.lengths[bucket], kind="stable")]
-            batches += [bucket[i : i + self.batch_size].tolist() for i in range(0, len(bucket), self.batch_size)]
+            batches += [batch.tolist() for batch in np.array_split(bucket, len(unsorted))]
         rng.shuffle(batches)
-        yield from batches
+        yield from (batch[self.part] for batch in batches)
 
 
-def make_loader(dataset: Sequence, vocabulary: Sequence[str], config: TrainConfig) -> torch.utils.data.DataLoader:
-    """Length-bucketed batches of a dataset's samples; it knows their `alignments`."""
+def make_loader(
+    dataset: Sequence, vocabulary: Sequence[str], config: TrainConfig, part: slice = slice(None)
+) -> torch.utils.data.DataLoader:
+    """Length-bucketed batches of a dataset's samples, or this part of each; the dataset knows their `alignments`."""
     lengths = [sum(item.durations) for item in dataset.alignments]
     return torch.utils.data.DataLoader(
         dataset, collate_fn=functools.partial(collate, Vocabulary(vocabulary)),
-        batch_sampler=BucketBatchSampler(lengths, config.batch_size, config.bucket_batches, config.seed),
+        batch_sampler=BucketBatchSampler(lengths, config.batch_size, config.bucket_batches, config.seed, part),
         num_workers=config.n_workers, persistent_workers=config.n_workers > 0, pin_memory=torch.cuda.is_available(),
     )  # fmt: skip
 
 
 # -------- Model ------------------------------------------------------------------------------------------------------
-
-
-def real_positions(mask: Tensor) -> Tensor | None:
-    """(B, L) mask -> (n,) where it is True in its B L places, or None where it is True everywhere."""
-    real = mask.flatten().nonzero().squeeze(1)
-    return None if len(real) == mask.numel() else real
-
-
-class MaskedBatchNorm(nn.BatchNorm1d):
-    """Batch normalisation (arXiv 1502.03167) of (B, L, D) at the `real_positions`; padding comes out as zero.
-
-    In fp32 also under autocast: sums over a batch are too long for 16 bits.
-    """
-
-    def forward(self, x: Tensor, real: Tensor | None) -> Tensor:
-        if real is None and not self.training:  # in one operation
-            scale = self.weight * (self.running_var + self.eps).rsqrt()
-            return torch.addcmul(self.bias - self.running_mean * scale, x.float(), scale)
-        every = x.float().flatten(0, 1)  # (B L, D)
-        if real is None:
-            return super().forward(every).view_as(x)
-        normed = super().forward(every.index_select(0, real))
-        return torch.zeros_like(every).index_copy_(0, real, normed).view_as(x)
 
 
 class ResidualConvolution(nn.Module):
@@ -475,9 +461,9 @@ class AcousticModel(nn.Module):
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of (B, L) or (B, L, K) over the real positions of the (B, L) mask."""
+    """Mean of (B, L) or (B, L, K) over the real positions of the (B, L) mask, and of those of all processes."""
     mask = mask.reshape(mask.shape + (1,) * (values.dim() - mask.dim())).expand_as(values)
-    return values.masked_fill(~mask, 0).sum() / mask.sum()
+    return processes.total(values.masked_fill(~mask, 0).sum()) / processes.total(mask.sum())
 
 
 def spectrogram_loss(prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
@@ -547,19 +533,6 @@ def learning_rate_factor(step: int, n_steps: int, config: StepConfig) -> float:
     warmup = max(1, min(config.warmup_steps, n_steps // 5))  # a short run warms up in its first fifth
     noam = min((step + 1) / warmup, math.sqrt(warmup / (step + 1)))
     return noam * min(1.0, (n_steps - step) / max(1.0, config.cooldown * n_steps))
-
-
-def choose_amp(amp: str, device: torch.device) -> torch.dtype:
-    """The number type of autocast; torch.float32 means none. Emulated bf16 is many times slower than fp32."""
-    types = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-    if amp == "auto" and device.type == "cuda":
-        amp = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    elif amp == "auto":
-        flags = CPU_INFO.read_text().split() if CPU_INFO.is_file() else []
-        amp = "bf16" if "avx512_bf16" in flags or "amx_bf16" in flags else "fp32"
-    if amp not in types:
-        raise ValueError(f"amp is {amp!r}: choose one of auto, {', '.join(types)}")
-    return types[amp]
 
 
 class TrainingState:
@@ -637,10 +610,18 @@ class Run:
             self.state = weights.read(self.state_path, advice)
             if self.state.get("settings") != self.settings:
                 raise ValueError(f"the unfinished run in {logdir} had other settings or data: {advice}")
-        self.writer = SummaryWriter(str(logdir))
+        self.state = processes.from_first(self.state)
+        self.writer = SummaryWriter(str(logdir)) if processes.is_first() else processes.NoWriter()
 
     def save(self, name: str, state: TrainingState, **more) -> None:
-        weights.save({"settings": self.settings, "stage": name, **state.state_dict(), **more}, self.state_path)
+        if processes.is_first():
+            weights.save({"settings": self.settings, "stage": name, **state.state_dict(), **more}, self.state_path)
+
+    def finish(self, model: AcousticModel, path: pathlib.Path) -> None:
+        """Write the checkpoint; nothing is left to resume."""
+        if processes.is_first():
+            save_checkpoint(model, path, self.settings)
+            self.state_path.unlink(missing_ok=True)
 
     def log(self, prefix: str, state: TrainingState, scalars: Mapping[str, Tensor | float]) -> None:
         for name, value in scalars.items():
@@ -674,12 +655,15 @@ def run_stages(model: AcousticModel, stages: Sequence[Stage], run: Run) -> Acous
 
 def run_stage(model: AcousticModel, stage: Stage, run: Run) -> AcousticModel:
     """Train to the last epoch, now and then evaluating and saving the state; returns the averaged model."""
-    loader, val_loader = (make_loader(part, model.config.vocabulary, stage.config) for part in stage.datasets)
+    (dataset, val_dataset), codes = stage.datasets, model.config.vocabulary
+    loader = make_loader(dataset, codes, stage.config, processes.share())
+    val_loader = make_loader(val_dataset, codes, stage.config)  # all of it, in each process
     n_steps, every = stage.n_epochs * len(loader), max(1, stage.n_epochs // stage.config.n_evaluations)
     state = TrainingState(model, [model.get_submodule(name) for name in stage.parts], n_steps, stage.config)
     if run.state is not None and run.state["stage"] == stage.name:
         state.load_state_dict(run.state)
-    with tqdm(desc=stage.name, initial=state.step, total=n_steps, unit="step") as bar:
+    stage = stage._replace(compute_loss=processes.distribute(stage.compute_loss, model))
+    with tqdm(desc=stage.name, initial=state.step, total=n_steps, unit="step", disable=processes.rank() > 0) as bar:
         while state.epoch < stage.n_epochs:
             train_epoch(stage, state, loader, run, bar)
             if state.epoch % every == 0 or state.epoch == stage.n_epochs:
@@ -693,6 +677,7 @@ def train_epoch(stage: Stage, state: TrainingState, loader: Iterable[Batch], run
     for part in state.parts:
         part.train()
     loader.batch_sampler.epoch = state.epoch
+    processes.seed(stage.config.seed, state.epoch)
     for batch in loader:
         scalars = state.train(batch.to(state.device), stage.compute_loss)
         bar.update()
@@ -769,6 +754,7 @@ def duration_stage(alignments: Sequence[Sequence], n_epochs: int, config: TrainC
     return Stage("duration", ("duration_model",), datasets, duration_loss, evaluate_durations, n_epochs, config)
 
 
+@processes.joined()
 def train_tts(
     dataset_root: pathlib.Path, num_epochs: int, logdir: str | pathlib.Path = "runs/tts", *,
     config: TrainConfig = TrainConfig(), model_settings: Mapping = {},
@@ -793,8 +779,7 @@ def train_tts(
     stages = [spectrogram_stage(model, datasets, num_epochs, config), duration_stage(alignments, num_epochs, config)]
     run = Run(pathlib.Path(logdir), settings, resume)
     model = run_stages(model.to("cuda" if torch.cuda.is_available() else "cpu"), stages, run)
-    save_checkpoint(model, pathlib.Path(checkpoint_path), settings)
-    run.state_path.unlink(missing_ok=True)
+    run.finish(model, pathlib.Path(checkpoint_path))
 
 
 # -------- Synthesis --------------------------------------------------------------------------------------------------
@@ -894,3 +879,7 @@ class TextToSpeechSynthesizer(Speaker):
             speech = Speech(denormalise(mels).T, request.phonemes, durations, alignment[:, :n])
             speeches.append(extension.finish(speech, own, self.style))
         return speeches
+
+
+if __name__ == "__main__":  # python part2_solution.py train ... is python -m recipe train ...
+    runpy.run_module("recipe", run_name="__main__")

@@ -20,6 +20,7 @@ from torch import Tensor
 
 import lj_speech
 import part2_solution as tts
+from compute import processes
 from part2_solution import AcousticModel, Batch, Run, Stage, TrainConfig, TrainingState, setting
 from prosody.extension import Prosody
 from recipe import command_line, data, melody
@@ -85,6 +86,7 @@ def read_durations(root: pathlib.Path, val: Sequence, config: tts.ModelConfig) -
     return usable
 
 
+@processes.joined()
 def train_voice(
     dataset_root: pathlib.Path, num_epochs: int, logdir: str | pathlib.Path = "runs/voice", *,
     config: VoiceConfig = VoiceConfig(), model_settings: Mapping = {}, more_root: pathlib.Path | None = None,
@@ -133,8 +135,7 @@ def train_voice(
         alignments[0] = read_durations(durations_root, val.alignments, model.config)
     stages.append(tts.duration_stage(alignments, num_epochs, config))
     model = tts.run_stages(model.to("cuda" if torch.cuda.is_available() else "cpu"), stages, run)
-    tts.save_checkpoint(model, pathlib.Path(checkpoint_path), settings)
-    run.state_path.unlink(missing_ok=True)
+    run.finish(model, pathlib.Path(checkpoint_path))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

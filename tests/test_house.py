@@ -11,7 +11,7 @@ from conftest import ROOT
 # Each may import those before it: imports go one way.
 FLOORS = (
     ("english",), ("vocoder",), ("speech",), ("waveglow",), ("lj_speech",), ("prosody",), ("runtime",),
-    ("training",), ("part2_solution",), ("recipe", "say"), ("benchmarks",),
+    ("compute",), ("part2_solution",), ("recipe", "say"), ("benchmarks",),
 )  # fmt: skip
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 MODULES = sorted(

@@ -12,6 +12,7 @@ from torch import nn
 
 import lj_speech
 import part2_solution as tts
+from compute import precision
 from part2_solution import BucketBatchSampler, TrainingState, Vocabulary, collate
 from vocoder import weights
 
@@ -102,11 +103,11 @@ def test_amp_is_chosen_by_the_device(tmp_path, monkeypatch):
     for flags, expected in (("avx2 fma", torch.float32), ("avx2 avx512_bf16", torch.bfloat16), (None, torch.float32)):
         cpu_info = tmp_path / "cpuinfo"
         cpu_info.unlink(missing_ok=True) if flags is None else cpu_info.write_text(f"flags : {flags}")
-        monkeypatch.setattr(tts, "CPU_INFO", cpu_info)
-        assert tts.choose_amp("auto", torch.device("cpu")) == expected, flags
-    assert tts.choose_amp("bf16", torch.device("cpu")) == torch.bfloat16
+        monkeypatch.setattr(precision, "CPU_INFO", cpu_info)
+        assert precision.choose_amp("auto", torch.device("cpu")) == expected, flags
+    assert precision.choose_amp("bf16", torch.device("cpu")) == torch.bfloat16
     with pytest.raises(ValueError, match="auto, bf16, fp16, fp32"):
-        tts.choose_amp("int8", torch.device("cpu"))
+        precision.choose_amp("int8", torch.device("cpu"))
 
 
 def test_the_log_has_losses_pictures_and_audio(dataset_root, tmp_path):

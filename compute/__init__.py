@@ -1,0 +1,6 @@
+"""How the method trains fast and on several processors; what it computes is in `part2_solution`.
+
+    layers      attention, dropout and batch normalisation
+    processes   several processes that train one model, by PyTorch's DistributedDataParallel
+    precision   the number type that a processor computes fastest with
+"""
