@@ -1,4 +1,4 @@
-"""How the method trains fast and on several processors; what it computes is in `part2_solution`.
+"""How the method's arithmetic is done fast, and by several processes; what it computes is in `part2_solution`.
 
     layers      attention, dropout and batch normalisation
     processes   several processes that train one model, by PyTorch's DistributedDataParallel

@@ -1,4 +1,4 @@
-"""Layers as the library has them, but told of padding and of other processes, and faster in training on a CPU.
+"""Layers of the library: faster in training on a CPU, or told of padding and of other processes.
 
 Measured with one thread, 10 utterances of 560 frames, width 192, forward and backward: attention in bf16 66 ms instead
 of 148, dropout 4 ms instead of 8.5.
