@@ -38,7 +38,7 @@ from recipe.command_line import read_model_settings
 # Of the 13 100 utterances of LJ Speech, in frames: the shortest, each tenth part, the longest.
 DECILES = (96, 295, 390, 464, 527, 583, 640, 695, 750, 809, 870)
 PHONEMES_PER_FRAME = 0.127  # there, the median
-CODES = [f"P{index:02d}" for index in range(70)]
+CODES = ["".join(pair) for pair in itertools.product("ABCDEFGHIJ", "KLMNPQR")]
 NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 PHASES = ("loader", "forward", "backward", "optimizer")
 SHARES = ("padding", *PHASES)

@@ -54,7 +54,11 @@ def share() -> slice:
 
 def total(value: Tensor) -> Tensor:
     """The sum of all processes' values, also for gradients."""
-    return value if count() == 1 else dist.nn.functional.all_reduce(value)
+    if count() == 1:
+        return value
+    from torch.distributed.nn.functional import all_reduce  # the one that knows gradients
+
+    return all_reduce(value)
 
 
 def from_first(value):
