@@ -26,7 +26,7 @@ import pathlib
 import runpy
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -39,13 +39,15 @@ import english
 import lj_speech
 from compute import processes
 from compute.layers import Dropout, MaskedBatchNorm, SelfAttention, real_positions
-from compute.precision import choose_amp
+from compute.precision import AMP, choose_amp
+from compute.unfinished import Unfinished, fingerprint
 from lj_speech import MEL_SCALE_BINS, SAMPLING_RATE
 from prosody.extension import Prosody as ShippedExtension  # what the shipped voice has beyond the method
 from speech import pieces
 from speech.pieces import Vocabulary
 from speech.speaker import Speaker
 from vocoder import weights
+from vocoder.settings import Checked, check_number, setting
 from vocoder.threads import each_with_threads, use_threads
 
 CHECKPOINT_PATH = pathlib.Path("TTS.pth")
@@ -56,61 +58,65 @@ CHECKPOINT_LINK = ""  # a Google Drive address, filled in by whoever publishes a
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelConfig:
+class ModelConfig(Checked):
     """What the network is. Stored in the checkpoint; the first five come from the data, see `describe_data`."""
 
     vocabulary: tuple[str, ...]  # index in this list = token
-    max_phonemes: int  # longest utterance of the dataset, N and T: how far the learned positions reach
-    max_frames: int
-    log_duration_mean: float  # of log(1 + frames), over all real phonemes
-    log_duration_std: float
-    width: int = 256  # D; with 4 heads and 1024 inside, the size of the original
-    n_heads: int = 4
-    inner_width: int = 1024
-    kernel_size: int = 5
-    n_encoder_blocks: int = 3
-    n_decoder_blocks: int = 3
-    encoder_dropout: float = 0.15
-    decoder_dropout: float = 0.1
-    n_post_blocks: int = 5
-    post_width: int = 128  # of the correction, which needs less than the decoder
-    duration_width: int = 128  # of each direction of the GRU
-    duration_dropout: float = 0.3  # the duration model overfits easily
-    place_reach: int = 0  # frames from the borders of its phoneme that a frame is told of; 0 tells it nothing
-    sigma: float = 1.5  # of the upsampling, frames, before training
-    max_sigma: float = math.inf  # a wide σ mixes short phonemes with their neighbours
+    max_phonemes: int = setting(least=1, most=20_000)  # longest utterance of the dataset, N and T
+    max_frames: int = setting(least=1, most=60_000)  # so far the learned positions reach
+    log_duration_mean: float = setting(least=0, most=10)  # of log(1 + frames), over all real phonemes
+    log_duration_std: float = setting(least=1e-3, most=10)
+    width: int = setting(256, least=1, most=1024)  # D; with 4 heads and 1024 inside, the size of the original
+    n_heads: int = setting(4, least=1, most=64)
+    inner_width: int = setting(1024, least=1, most=8192)
+    kernel_size: int = setting(5, least=1, most=63, odd=True)
+    n_encoder_blocks: int = setting(3, least=1, most=64)
+    n_decoder_blocks: int = setting(3, least=1, most=64)
+    encoder_dropout: float = setting(0.15, least=0, most=0.99)
+    decoder_dropout: float = setting(0.1, least=0, most=0.99)
+    n_post_blocks: int = setting(5, least=0, most=64)
+    post_width: int = setting(128, least=1, most=1024)  # of the correction, which needs less than the decoder
+    duration_width: int = setting(128, least=1, most=1024)  # of each direction of the GRU
+    duration_dropout: float = setting(0.3, least=0, most=0.99)  # the duration model overfits easily
+    place_reach: int = setting(0, least=0, most=1000)  # frames from the borders of its phoneme that a frame is told of
+    sigma: float = setting(1.5, least=0.01, most=100)  # of the upsampling, frames, before training
+    max_sigma: float = setting(math.inf, least=0.01, most=math.inf)  # a wide σ mixes short phonemes with neighbours
 
-
-def setting(default, description: str):
-    """A field of a training configuration; the command line shows the description."""
-    return field(default=default, metadata={"help": description})
+    def __post_init__(self):
+        super().__post_init__()
+        if self.width % self.n_heads:
+            raise ValueError(f"width is {self.width}: give a multiple of n_heads, {self.n_heads}")
 
 
 @dataclass(frozen=True)
-class StepConfig:
+class StepConfig(Checked):
     """How weights are changed. The defaults suit the acoustic model, the whole of LJ Speech and one GPU."""
 
-    batch_size: int = setting(32, "utterances a step")
-    learning_rate: float = setting(1e-3, "the peak, reached after the warm-up")
-    warmup_steps: int = setting(1000, "steps to the peak of the learning rate, at most a fifth of all")
-    cooldown: float = setting(0.3, "last part of the steps, in which the learning rate falls to 0")
-    weight_decay: float = setting(1e-6, "of AdamW")
-    max_gradient_norm: float = setting(1.0, "gradients are scaled down to this norm")
-    ema_decay: float = setting(0.999, "of the moving average of the weights, which is what is kept")
-    amp: str = setting("auto", "bf16, fp16 or fp32; auto is the fastest that the processor computes with")
-    seed: int = setting(0, "of all random numbers")
+    batch_size: int = setting(32, "utterances a step", 1, 10_000)
+    learning_rate: float = setting(1e-3, "the peak, reached after the warm-up", 0, 1)
+    warmup_steps: int = setting(1000, "steps to the peak of the learning rate, at most a fifth of all", 0, 10**9)
+    cooldown: float = setting(0.3, "last part of the steps, in which the learning rate falls to 0", 0, 1)
+    weight_decay: float = setting(1e-6, "of AdamW", 0, 1)
+    max_gradient_norm: float = setting(1.0, "gradients are scaled down to this norm", 1e-6, 1e6)
+    ema_decay: float = setting(0.999, "of the moving average of the weights, which is what is kept", 0, 1)
+    amp: str = setting(
+        "auto", "bf16, fp16 or fp32; auto is the fastest that the processor computes with", choices=AMP
+    )
+    seed: int = setting(0, "of all random numbers", 0, 2**32 - 1)
 
 
 @dataclass(frozen=True)
 class TrainConfig(StepConfig):
-    """How the network is trained: a step, and what is around it."""
+    """How the network is trained: a step, and what is around it. A name that begins with that of a stage is its own."""
 
-    bucket_batches: int = setting(16, "batches sorted by length together: 3.8 %% padding on LJ Speech instead of 33 %%")
-    duration_epochs: int | None = setting(None, "epochs of the duration model; by default as many as the rest")
-    duration_learning_rate: float = setting(1e-3, "of the duration model")
-    n_evaluations: int = setting(20, "of validation, pictures and audio, spread over the run")
-    log_every: int = setting(50, "steps from one entry of the log to the next")
-    n_workers: int = setting(0, "processes that read spectrograms; 0 is right where they fit the file cache")
+    bucket_batches: int = setting(
+        16, "batches sorted by length together: 3.8 %% padding on LJ Speech instead of 33 %%", 1, 10**6
+    )
+    duration_epochs: int | None = setting(None, "epochs of the duration model; else as many as the rest", 0, 10**6)
+    duration_learning_rate: float = setting(1e-3, "of the duration model", 0, 1)
+    n_evaluations: int = setting(20, "of validation, pictures and audio, spread over the run", 1, 10**6)
+    log_every: int = setting(50, "steps from one entry of the log to the next", 1, 10**9)
+    n_workers: int = setting(0, "processes that read spectrograms; 0 is right where they fit the file cache", 0, 256)
 
 
 # -------- Vocabulary and batches -------------------------------------------------------------------------------------
@@ -518,11 +524,9 @@ def build_model(content: Mapping) -> AcousticModel:
         settings = {name: config.pop(name) for name in [*config] if name not in known}
         others = {name: own.pop(name) for name in [*own] if name.partition(".")[0] not in AcousticModel.PARTS}
         extension = {"name": ShippedExtension.__name__, "settings": settings, "weights": others}
-    config = ModelConfig(**config)
-    model = AcousticModel(config, EXTENSIONS[extension["name"]](config, **extension["settings"]))
+    config, kind = ModelConfig(**config), EXTENSIONS[extension["name"]]
     others = {f"extension.{name}": tensor for name, tensor in extension["weights"].items()}
-    model.load_state_dict(weights.unpack(own | others))
-    return model
+    return weights.fill(lambda: AcousticModel(config, kind(config, **extension["settings"])), own | others)
 
 
 # -------- Training: a step -------------------------------------------------------------------------------------------
@@ -598,30 +602,22 @@ class TrainingState:
             torch.cuda.set_rng_state(state["cuda_rng"])
 
 
-class Run:
+class Run(Unfinished):
     """One training run: its folder, its TensorBoard log and its state on disk, from which it resumes."""
 
-    def __init__(self, logdir: pathlib.Path, settings: Mapping, resume: bool):
+    def __init__(self, logdir: pathlib.Path, settings: Mapping, resume: bool, stages: Sequence[str] = ()):
         from torch.utils.tensorboard import SummaryWriter  # slow to import, and synthesis does not need it
 
-        self.state_path, self.settings, self.state = logdir / "training_state.pth", dict(settings), None
-        if resume and self.state_path.exists():
-            advice = f"pass resume=False to start anew, or another logdir than {logdir}"
-            self.state = weights.read(self.state_path, advice)
-            if self.state.get("settings") != self.settings:
-                raise ValueError(f"the unfinished run in {logdir} had other settings or data: {advice}")
-        self.state = processes.from_first(self.state)
+        super().__init__(logdir, settings, resume, stages)
         self.writer = SummaryWriter(str(logdir)) if processes.is_first() else processes.NoWriter()
 
     def save(self, name: str, state: TrainingState, **more) -> None:
-        if processes.is_first():
-            weights.save({"settings": self.settings, "stage": name, **state.state_dict(), **more}, self.state_path)
+        self.write({"stage": name, **state.state_dict(), **more})
 
     def finish(self, model: AcousticModel, path: pathlib.Path) -> None:
-        """Write the checkpoint; nothing is left to resume."""
+        """Write the checkpoint."""
         if processes.is_first():
             save_checkpoint(model, path, self.settings)
-            self.state_path.unlink(missing_ok=True)
 
     def log(self, prefix: str, state: TrainingState, scalars: Mapping[str, Tensor | float]) -> None:
         for name, value in scalars.items():
@@ -661,7 +657,10 @@ def run_stage(model: AcousticModel, stage: Stage, run: Run) -> AcousticModel:
     n_steps, every = stage.n_epochs * len(loader), max(1, stage.n_epochs // stage.config.n_evaluations)
     state = TrainingState(model, [model.get_submodule(name) for name in stage.parts], n_steps, stage.config)
     if run.state is not None and run.state["stage"] == stage.name:
-        state.load_state_dict(run.state)
+        if run.starts_stage_anew:
+            model.load_state_dict(run.earlier_weights(stage.parts), strict=False)
+        else:
+            state.load_state_dict(run.state)
     stage = stage._replace(compute_loss=processes.distribute(stage.compute_loss, model))
     with tqdm(desc=stage.name, initial=state.step, total=n_steps, unit="step", disable=processes.rank() > 0) as bar:
         while state.epoch < stage.n_epochs:
@@ -701,7 +700,7 @@ def describe_data(alignments: Sequence[lj_speech.Alignment], min_count: int = 10
         max_phonemes=max(len(alignment.codes) for alignment in alignments),
         max_frames=max(sum(alignment.durations) for alignment in alignments),
         log_duration_mean=float(log_durations.mean()),
-        log_duration_std=float(log_durations.std()) or 1.0,
+        log_duration_std=float(log_durations.std()) if log_durations.std() > 1e-3 else 1.0,
     )
 
 
@@ -768,18 +767,18 @@ def train_tts(
     `model_settings` are fields of `ModelConfig` other than their defaults, e.g. {"width": 384}.
     Raises FileNotFoundError for a missing dataset, ValueError for broken data or settings.
     """
-    if num_epochs < 1:
-        raise ValueError(f"num_epochs is {num_epochs}: train for at least 1")
+    check_number("num_epochs", num_epochs, 1, 10**6, whole=True)
+    weights.check_destination(pathlib.Path(checkpoint_path))
     datasets = lj_speech.get_dataset(dataset_root)
     alignments = [dataset.alignments for dataset in datasets]
     torch.manual_seed(config.seed)
     model = AcousticModel(replace(describe_data([*alignments[0], *alignments[1]]), **model_settings))
-    data = {"folder": pathlib.Path(dataset_root).name, "n": len(alignments[0])}
+    data = {"folder": pathlib.Path(dataset_root).name, "n": len(alignments[0]), "hash": fingerprint(dataset_root)}
     settings = {"model": asdict(model.config), "training": asdict(config), "num_epochs": num_epochs, "data": data}
     stages = [spectrogram_stage(model, datasets, num_epochs, config), duration_stage(alignments, num_epochs, config)]
-    run = Run(pathlib.Path(logdir), settings, resume)
-    model = run_stages(model.to("cuda" if torch.cuda.is_available() else "cpu"), stages, run)
-    run.finish(model, pathlib.Path(checkpoint_path))
+    with Run(pathlib.Path(logdir), settings, resume, [stage.name for stage in stages]) as run:
+        model = run_stages(model.to("cuda" if torch.cuda.is_available() else "cpu"), stages, run)
+        run.finish(model, pathlib.Path(checkpoint_path))
 
 
 # -------- Synthesis --------------------------------------------------------------------------------------------------

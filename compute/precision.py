@@ -6,6 +6,7 @@ import pathlib
 
 import torch
 
+AMP = ("auto", "bf16", "fp16", "fp32")
 CPU_INFO = pathlib.Path("/proc/cpuinfo")  # of Linux
 
 

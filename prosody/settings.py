@@ -6,21 +6,26 @@ import math
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
-from speech.settings import check_number
+from vocoder.settings import Checked, check_number, setting
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Checked):
     """Of the pitch model and the pitch encoding."""
 
-    lowest_pitch: float = 88.2  # Hz; what is lower or higher sounds like the lowest or highest
-    highest_pitch: float = 416.0
-    n_pitches: int = 32  # between them, 0.87 semitones from one to the next
-    pitch_embedding: int = 64  # of the phonemes, for the pitch model: the encoder's overfits the recordings
-    pitch_width: int = 128  # of each direction of its GRU
-    cue_embedding: int = 16
-    cue_dropout: float = 0.1  # part of the utterances without cues, like phonemes that come without a text
-    pitch_dropout: float = 0.4
+    lowest_pitch: float = setting(88.2, "Hz; what is lower or higher sounds like the lowest or highest", 20, 2000)
+    highest_pitch: float = setting(416.0, "Hz", 20, 2000)
+    n_pitches: int = setting(32, "between them, 0.87 semitones from one to the next", 2, 1000)
+    pitch_embedding: int = setting(64, "of the phonemes, for the pitch model: the encoder's overfits", 1, 2048)
+    pitch_width: int = setting(128, "of each direction of its GRU", 1, 2048)
+    cue_embedding: int = setting(16, "of the cues", 1, 2048)
+    cue_dropout: float = setting(0.1, "part without cues, like phonemes that come without a text", 0, 0.99)
+    pitch_dropout: float = setting(0.4, "in the pitch model", 0, 0.99)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.lowest_pitch >= self.highest_pitch:
+            raise ValueError(f"lowest_pitch is {self.lowest_pitch}: give less than highest_pitch, {self.highest_pitch}")
 
     @property
     def log_pitch_mean(self) -> float:

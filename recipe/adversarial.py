@@ -30,12 +30,14 @@ from tqdm.auto import tqdm
 
 import lj_speech
 import part2_solution as tts
+from compute.unfinished import fingerprints
 from part2_solution import AcousticModel, Batch, Run, TrainConfig, TrainingState, Vocabulary, collate, length_mask
 from prosody.cues import match_cues
 from prosody.extension import Prosody
 from recipe import command_line, data, melody
 from recipe.discriminator import Discriminator, discriminator_loss, generator_losses
 from vocoder import weights
+from vocoder.settings import check_number
 
 CONFIG = TrainConfig(batch_size=8, learning_rate=2e-4, ema_decay=0.99)  # the defaults here
 CROP_FRAMES = 96  # about a second: a few syllables
@@ -190,16 +192,30 @@ def finetune(
     An interrupted run resumes from `logdir`.
     Raises FileNotFoundError or ValueError for a missing or unusable dataset or checkpoint.
     """
+    check_number("n_steps", n_steps, 1, 10**9, whole=True)
+    weights.check_destination(out)
+    roots = {"dataset": dataset_root, "more": more_root, "texts": texts_root, "second_speaker": second_root}
     torch.manual_seed(config.seed)
-    before, training = tts.load_checkpoint(checkpoint_path), weights.read(checkpoint_path, "")["training"]
+    before, training = tts.load_checkpoint(checkpoint_path), weights.read_training(checkpoint_path)
     if not isinstance(before.extension, Prosody):
         raise ValueError(f"{checkpoint_path} is a voice of the plain method: this needs one of `recipe voice`")
     settings = {
         "n_steps": n_steps, **asdict(config), "checkpoint": weights.checksum(pathlib.Path(checkpoint_path)),
-        "data": data.describe(dataset=dataset_root, more=more_root, texts=texts_root, second_speaker=second_root),
+        "data": data.describe(**roots), "hashes": fingerprints(**roots),
     }  # fmt: skip
-    run = Run(pathlib.Path(logdir), settings, resume=True)
     before = before.to("cuda" if torch.cuda.is_available() else "cpu").requires_grad_(False)
+    with Run(pathlib.Path(logdir), settings, resume=True) as run:
+        samples = read_samples(before, dataset_root, more_root, texts_root, second_root)
+        model = take_steps(before, samples, n_steps, config, run)
+        passes = [*training.get("adversarial", []), settings]
+        tts.save_checkpoint(model, out, {**training, "adversarial": passes})
+
+
+def take_steps(
+    before: AcousticModel, samples: tuple[melody.WithFeatures, melody.WithFeatures], n_steps: int, config: TrainConfig,
+    run: Run,
+) -> AcousticModel:  # fmt: skip
+    """`n_steps` on what `read_samples` returns, from where an unfinished run was; returns the averaged model."""
     model, discriminator = copy.deepcopy(before), Discriminator().to(next(before.parameters()).device)
     state = TrainingState(model, [model.decoder, model.extension.pitch_encoding], n_steps, config)
     judge = TrainingState(discriminator, [discriminator], n_steps, config)
@@ -207,8 +223,7 @@ def finetune(
         judge.load_state_dict(run.state["judge"])
         state.load_state_dict(run.state)
     train_mode(model)
-    recordings, texts = read_samples(before, dataset_root, more_root, texts_root, second_root)
-    batches = make_batches(recordings, texts, model.config.vocabulary, config, state.step)
+    batches = make_batches(*samples, model.config.vocabulary, config, state.step)
     with tqdm(desc="adversarial", initial=state.step, total=n_steps, unit="step") as bar:
         while state.step < n_steps:
             losses = take_step(state, judge, next(batches).to(state.device), before)
@@ -218,9 +233,7 @@ def finetune(
                 bar.set_postfix(loss=f"{float(losses['loss']):.3f}")
             if state.step % SAVE_EVERY == 0:
                 run.save("adversarial", state, judge=judge.state_dict())
-    passes = [*training.get("adversarial", []), settings]
-    tts.save_checkpoint(state.average.module, out, {**training, "adversarial": passes})
-    run.state_path.unlink(missing_ok=True)
+    return state.average.module
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

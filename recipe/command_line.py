@@ -24,7 +24,7 @@ def add_settings(parser: argparse.ArgumentParser, config: StepConfig) -> None:
         default = getattr(config, field.name)
         parser.add_argument(
             "--" + field.name.replace("_", "-"), default=default, type=int if default is None else type(default),
-            choices=("auto", "bf16", "fp16", "fp32") if field.name == "amp" else None,
+            choices=field.metadata["choices"] or None,
             help=field.metadata["help"] + ("" if default is None else " (default: %(default)s)"),
         )  # fmt: skip
 

@@ -28,11 +28,13 @@ import torchaudio
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from compute.unfinished import fingerprints
 from part2_solution import Run, StepConfig, TrainingState, masked_mean
 from recipe import command_line, prepare
 from recipe.discriminator import Discriminator, Judgement, discriminator_loss, generator_losses, mean
 from vocoder import network, weights
 from vocoder.network import MARGIN
+from vocoder.settings import check_number
 from vocoder.spectrogram import (
     FFT_SIZE,
     FRAME_MILLISECONDS,
@@ -341,16 +343,32 @@ def train(
 
     An interrupted run resumes from `logdir`. Raises FileNotFoundError or ValueError for unusable files.
     """
-    torch.manual_seed(config.seed)
+    check_number("n_steps", n_steps, 1, 10**9, whole=True)
     adversarial_from = n_steps if adversarial_from is None else adversarial_from
+    check_number("adversarial_from", adversarial_from, 0, 10**9, whole=True)
+    weights.check_destination(out)
+    torch.manual_seed(config.seed)
+    model, before = network.load(init) if init else network.Vocoder(model_config), previous_runs(init)
+    hashes = [fingerprints(folder=folder)["folder"] for folder in (audio_root, *predicted)]
     training, held_out = read_recordings(audio_root, predicted)
     settings = {
         "n_steps": n_steps, "adversarial_from": adversarial_from, "init": weights.checksum(init) if init else None,
         "predicted": [folder.name for folder in predicted], "n_recordings": len(training), **asdict(config),
+        "hashes": hashes,
     }  # fmt: skip
-    run = Run(pathlib.Path(logdir), settings, resume=True)
-    model = network.load(init).requires_grad_() if init else network.Vocoder(model_config)
-    set_prior(model)
+    set_prior(model.requires_grad_())
+    with Run(pathlib.Path(logdir), settings, resume=True) as run:
+        for state, judge in take_steps(model, training, adversarial_from, n_steps, config, run):
+            run.log("validation", state, evaluate(state, held_out, run.writer))
+            run.save("vocoder", state, judge=judge.state_dict())
+            network.save(state.average.module, out, [*before, {**settings, "reached": state.step}])
+
+
+def take_steps(
+    model: network.Vocoder, training: Sequence[Recording], adversarial_from: int, n_steps: int, config: StepConfig,
+    run: Run,
+) -> Iterator[tuple[TrainingState, TrainingState]]:  # fmt: skip
+    """From where an unfinished run was; now and then, and at the end, yields the state and the discriminators'."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model, discriminators = model.to(device), Discriminators().to(device)
     state = TrainingState(model, [model], n_steps, config)
@@ -369,16 +387,15 @@ def train(
                 run.log("vocoder", state, losses)
                 bar.set_postfix(loss=f"{float(losses['loss']):.3f}")
             if state.step % SAVE_EVERY == 0 or state.step == n_steps:
-                run.log("validation", state, evaluate(state, held_out, run.writer))
-                run.save("vocoder", state, judge=judge.state_dict())
-                record = {**settings, "reached": state.step}
-                network.save(state.average.module, out, [*previous_runs(init), record])
-    run.state_path.unlink(missing_ok=True)
+                yield state, judge
 
 
 def previous_runs(path: pathlib.Path | None) -> list[dict]:
     """The record of the trainings that led to these weights."""
-    return weights.read(path, "")["training"]["runs"] if path else []
+    runs = weights.read_training(path).get("runs", []) if path else []
+    if not isinstance(runs, list):
+        raise ValueError(f"{path} holds no list of its trainings but {runs!r:.40}: take another file")
+    return runs
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

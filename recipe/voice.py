@@ -21,10 +21,14 @@ from torch import Tensor
 import lj_speech
 import part2_solution as tts
 from compute import processes
-from part2_solution import AcousticModel, Batch, Run, Stage, TrainConfig, TrainingState, setting
+from compute.unfinished import fingerprints
+from part2_solution import AcousticModel, Batch, Run, Stage, TrainConfig, TrainingState
 from prosody.extension import Prosody
 from recipe import command_line, data, melody
 from vocoder import weights
+from vocoder.settings import check_number, setting
+
+STAGES = ("spectrogram", "pitch", "duration")
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +37,11 @@ logger = logging.getLogger(__name__)
 class VoiceConfig(TrainConfig):
     """How the shipped voice is trained: as the method, and its melody."""
 
-    pitch_epochs: int = setting(16, "epochs of the pitch model")
-    pitch_learning_rate: float = setting(1e-3, "of the pitch model")
-    own_share: float = setting(0.36, "at least this part of the utterances is the speaker's own, repeated if need be")
+    pitch_epochs: int = setting(16, "epochs of the pitch model", 0, 10**6)
+    pitch_learning_rate: float = setting(1e-3, "of the pitch model", 0, 1)
+    own_share: float = setting(
+        0.36, "at least this part of the utterances is the speaker's own, repeated if need be", 0, 0.99
+    )
 
 
 @torch.inference_mode()
@@ -86,6 +92,19 @@ def read_durations(root: pathlib.Path, val: Sequence, config: tts.ModelConfig) -
     return usable
 
 
+def read_recordings(
+    train: lj_speech.AlignedDataset, val: lj_speech.AlignedDataset, second_root: pathlib.Path | None,
+    config: tts.ModelConfig, own_share: float,
+) -> list[melody.WithFeatures]:  # fmt: skip
+    """Training and validation with what the melody needs; the second speaker's utterances are for training."""
+    recordings = [melody.read_features(part, config.vocabulary) for part in (train, val)]
+    if second_root is not None:
+        second = data.read_second_speaker(second_root, val, config)
+        repeats = count_repeats(len(train), len(second), own_share)
+        recordings[0] = recordings[0] * repeats + melody.read_features(second, config.vocabulary, speaker=1)
+    return recordings
+
+
 @processes.joined()
 def train_voice(
     dataset_root: pathlib.Path, num_epochs: int, logdir: str | pathlib.Path = "runs/voice", *,
@@ -104,38 +123,34 @@ def train_voice(
 
     Raises FileNotFoundError for a missing dataset, ValueError for broken data or settings.
     """
-    if num_epochs < (0 if init else 1):
-        raise ValueError(f"num_epochs is {num_epochs}: train for at least 1, or 0 to change only the GRUs of `init`")
+    least, advice = (0, "0 changes only the GRUs of `init`") if init else (1, "")
+    check_number("num_epochs", num_epochs, least, 10**6, advice, whole=True)
+    weights.check_destination(pathlib.Path(checkpoint_path))
+    roots = {"dataset": dataset_root, "more": more_root, "second_speaker": second_root, "durations": durations_root}
+    hashes = fingerprints(**roots)
     train, val = data.read_datasets(dataset_root, more_root)
     torch.manual_seed(config.seed)
     model = make_model([*train.alignments, *val.alignments], model_settings, init)
     settings = {
         "model": asdict(model.config), "training": asdict(config), "num_epochs": num_epochs,
-        "data": data.describe(
-            dataset=dataset_root, more=more_root, second_speaker=second_root, durations=durations_root
-        ),
+        "data": data.describe(**roots), "hashes": hashes,
     }  # fmt: skip
     if init is not None:
-        settings |= {"init": weights.checksum(pathlib.Path(init)), "before": weights.read(init, "")["training"]}
-    run = Run(pathlib.Path(logdir), settings, resume)
-    stages = []
-    if run.state is None or run.state["stage"] != "duration":
-        model.extension.noise_floor.copy_(melody.read_noise_floor(train))
-        codes = model.config.vocabulary
-        recordings = [melody.read_features(part, codes) for part in (train, val)]
-        if second_root is not None:
-            second = data.read_second_speaker(second_root, val, model.config)
-            repeats = count_repeats(len(train), len(second), config.own_share)
-            recordings[0] = recordings[0] * repeats + melody.read_features(second, codes, speaker=1)
-        parts = ("extension.pitch_encoding", "extension.speaker_embedding")
-        stages.append(tts.spectrogram_stage(model, recordings, num_epochs, config, parts))
-        stages.append(pitch_stage([melody.melodies(part) for part in recordings], config))
+        settings |= {"init": weights.checksum(pathlib.Path(init)), "before": weights.read_training(pathlib.Path(init))}
     alignments = [train.alignments, val.alignments]
     if durations_root is not None:
         alignments[0] = read_durations(durations_root, val.alignments, model.config)
-    stages.append(tts.duration_stage(alignments, num_epochs, config))
-    model = tts.run_stages(model.to("cuda" if torch.cuda.is_available() else "cpu"), stages, run)
-    run.finish(model, pathlib.Path(checkpoint_path))
+    with Run(pathlib.Path(logdir), settings, resume, STAGES) as run:
+        stages = []
+        if run.state is None or run.state["stage"] != "duration":
+            model.extension.noise_floor.copy_(melody.read_noise_floor(train))
+            recordings = read_recordings(train, val, second_root, model.config, config.own_share)
+            parts = ("extension.pitch_encoding", "extension.speaker_embedding")
+            stages.append(tts.spectrogram_stage(model, recordings, num_epochs, config, parts))
+            stages.append(pitch_stage([melody.melodies(part) for part in recordings], config))
+        stages.append(tts.duration_stage(alignments, num_epochs, config))
+        model = tts.run_stages(model.to("cuda" if torch.cuda.is_available() else "cpu"), stages, run)
+        run.finish(model, pathlib.Path(checkpoint_path))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import numbers
 from collections.abc import Mapping
 
-
-def check_number(name: str, value: float, lowest: float, highest: float, advice: str = "") -> float:
-    """The number. Raises TypeError for what is none, ValueError where it is not from `lowest` to `highest`."""
-    hint = f"give a number from {lowest:g} to {highest:g}" + (f" ({advice})" if advice else "")
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} is {value!r}: {hint}")
-    if not (math.isfinite(value) and lowest <= value <= highest):
-        raise ValueError(f"{name} is {value}: {hint}")
-    return float(value)
+from vocoder.settings import check_number
 
 
 def check_custom_words(custom_words: Mapping | None) -> Mapping:

@@ -181,7 +181,7 @@ def test_the_published_checkpoint_is_copied_aside(dataset_root, tmp_path, monkey
 
 
 def test_bad_arguments(dataset_root, tmp_path):
-    with pytest.raises(ValueError, match="num_epochs is 0"):
+    with pytest.raises(ValueError, match="num_epochs is 0: give a whole number"):
         train(dataset_root, tmp_path, 0)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         train(tmp_path / "nowhere", tmp_path)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vocoder.spectrogram import FFT_SIZE, STFT_HOP_LENGTH
+from vocoder.settings import Checked, setting
+from vocoder.spectrogram import FFT_SIZE, SAMPLING_RATE, STFT_HOP_LENGTH
 
 MARGIN = FFT_SIZE // (2 * STFT_HOP_LENGTH)  # frames on either side that overlap with a frame's first half
 REACH = (FFT_SIZE - 1) // STFT_HOP_LENGTH  # frames on either side that overlap with a frame
@@ -32,16 +33,23 @@ LOUDNESS_FLOOR = 1e-8  # of power in a short window
 
 
 @dataclass(frozen=True)
-class Config:
-    width: int = 256
-    n_blocks: int = 6
-    kernel_size: int = 7  # frames: the network sees 21 to either side
-    expansion: int = 1  # of the width inside a block
-    short_width: int = 96  # of the network for short windows
-    n_short_blocks: int = 3
-    lowest_pitch: float = 65.0  # Hz
-    pitch_step: float = 20.0  # cents from one class to the next
-    n_pitches: int = 180  # up to 515 Hz
+class Config(Checked):
+    width: int = setting(256, "of the network", 1, 2048)
+    n_blocks: int = setting(6, "of the network", 1, 64)
+    kernel_size: int = setting(7, "frames: the network sees 21 to either side", 1, 63, odd=True)
+    expansion: int = setting(1, "of the width inside a block", 1, 16)
+    short_width: int = setting(96, "of the network for short windows", 1, 2048)
+    n_short_blocks: int = setting(3, "of that network", 1, 64)
+    lowest_pitch: float = setting(65.0, "Hz", 20, 2000)
+    pitch_step: float = setting(20.0, "cents from one class to the next", 1, 1200)
+    n_pitches: int = setting(180, "classes, up to 515 Hz", 2, 2000)
+
+    def __post_init__(self):
+        super().__post_init__()
+        octaves = self.n_pitches * self.pitch_step / 1200
+        if octaves > math.log2(SAMPLING_RATE / 2 / self.lowest_pitch):
+            raise ValueError(f"n_pitches is {self.n_pitches}: from {self.lowest_pitch} Hz on, that many steps of "
+                             f"{self.pitch_step} cents reach beyond {SAMPLING_RATE / 2:g} Hz")  # fmt: skip
 
     @property
     def context(self) -> int:

@@ -351,9 +351,8 @@ def load(path: str | pathlib.Path | None = None, device: str | torch.device = "c
 
 def build(content: dict) -> Vocoder:
     """What `save` wrote -> a vocoder."""
-    model = Vocoder(Config(**content["config"]))
-    model.load_state_dict(weights.unpack(content["weights"]))
-    return model
+    config = Config(**content["config"])
+    return weights.fill(lambda: Vocoder(config), content["weights"])
 
 
 def save(model: Vocoder, path: pathlib.Path, runs: list[dict]) -> None:

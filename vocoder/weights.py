@@ -1,27 +1,76 @@
-"""Weights and settings on disk: plain data, written atomically, read without running code from the file."""
+"""Weights and settings on disk: plain data, written atomically, read without running code from the file.
+
+What is read is what was written: the checksums that `torch.save` puts into its archive are compared. Nothing that is
+read takes more memory than its file is long, and weights are taken only where all of them fit the settings.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import pathlib
-import pickle
-from collections.abc import Callable, Mapping
-from typing import BinaryIO
+import secrets
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 INSTALLED = "part2_solution_weights"  # where pip puts TTS.pth: in site-packages itself, Python runs all *.pth files
+ARCHIVE = b"PK\x03\x04"  # the first bytes of what `torch.save` writes, since PyTorch 1.6
+RANDOM = (Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_)
+MOST_BYTES = 8 * 2**30  # of a file
+OPTIONAL = ".num_batches_tracked"  # counters of batch normalisation, which a trained model does not need
+
+# -------- Files -------------------------------------------------------------------------------------------------------
 
 
 def write_atomically(path: pathlib.Path, write: Callable[[BinaryIO], object]) -> None:
-    """`write` to a temporary file in the same folder, then rename: `path` always holds a complete file."""
+    """`write` to a temporary file in the same folder, then rename: `path` always holds a complete file.
+
+    Its name is its own, so that two who write at once do not mix; where writing fails, it is removed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        write(file)
-    os.replace(temporary, path)
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())  # a full disk is noticed here
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(path: pathlib.Path) -> None:
+    """Remove what `write_atomically` left in a process that was killed."""
+    for temporary in path.parent.glob(f"{path.name}.????????.tmp"):
+        temporary.unlink(missing_ok=True)
+
+
+def check_destination(path: pathlib.Path) -> pathlib.Path:
+    """The path. Raises ValueError where no file can be written, before anything is computed that would be lost."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written ({error.strerror}): give a file in another folder") from error
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is no ordinary file: give the name of a file to write")
+    if not os.access(path.parent, os.W_OK):
+        raise ValueError(f"{path} cannot be written: its folder has no permission for it")
+    return path
+
+
+def check_file(path: pathlib.Path, noun: str, advice: str) -> None:
+    """Raises FileNotFoundError where there is no file, ValueError for a folder, a pipe and what is far too large."""
+    if not path.exists():
+        raise FileNotFoundError(f"there is no {noun} at {path.resolve()}: {advice}")
+    if not path.is_file():
+        raise ValueError(f"{path} is no file but a {'folder' if path.is_dir() else 'pipe or device'}: {advice}")
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise ValueError(f"{path} has {size / 1e9:.0f} GB, which is no {noun}: {advice}")
 
 
 def places(path: str | pathlib.Path, beside: str | pathlib.Path) -> list[pathlib.Path]:
@@ -37,7 +86,11 @@ def find(path: str | pathlib.Path, beside: str | pathlib.Path) -> pathlib.Path:
 
 def checksum(path: pathlib.Path) -> str:
     """MD5, hexadecimal."""
-    return hashlib.md5(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+# -------- Contents ----------------------------------------------------------------------------------------------------
 
 
 def save(content: Mapping, path: pathlib.Path) -> None:
@@ -45,15 +98,87 @@ def save(content: Mapping, path: pathlib.Path) -> None:
     write_atomically(path, lambda file: torch.save(dict(content), file))
 
 
-def read(path: pathlib.Path, advice: str) -> dict:
-    """Read what `save` wrote. Any other file is a ValueError that ends with the `advice`."""
+def read(path: pathlib.Path, advice: str, noun: str = "file") -> dict:
+    """Read what `save` wrote, or an older `torch.save`, which had no checksums.
+
+    Raises FileNotFoundError where there is no file, ValueError for a damaged, foreign or hostile one. Both name the
+    `noun` and end with the `advice`.
+    """
     try:
+        check_file(path, noun, advice)
+        with path.open("rb") as file:
+            is_archive = file.read(len(ARCHIVE)) == ARCHIVE
+    except OSError as error:
+        if error.errno is None:  # our own
+            raise
+        raise ValueError(f"{path} cannot be read ({error.strerror}): {advice}") from error
+    try:
+        if is_archive:
+            check_archive(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is no intact file of this program ({type(error).__name__}): {advice}") from error
+        check_sizes(content, path.stat().st_size)
+    except Exception as error:  # a broken file can raise anything
+        raise ValueError(f"{path} is no intact file of this program ({_reason(error)}): {advice}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds a {type(content).__name__}, not a dict: {advice}")
     return content
+
+
+def _reason(error: Exception) -> str:
+    """Its own words where they are a sentence of ours, else its name: those of others can be a page long."""
+    return str(error) if type(error) is ValueError else type(error).__name__
+
+
+def check_archive(path: pathlib.Path) -> None:
+    """Raises ValueError where a checksum is wrong, or where an archive would not be as small in memory as on disk."""
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+            raise ValueError("it is compressed")
+        if sum(entry.file_size for entry in entries) > path.stat().st_size:
+            raise ValueError("it says that it holds more than it has")
+        if len({entry.filename for entry in entries}) < len(entries):
+            raise ValueError("two of its parts have the same name")
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"it is damaged: the checksum of {damaged} is wrong")
+
+
+def check_sizes(content: Any, most_bytes: int) -> None:
+    """Raises ValueError where tensors are more than was stored: repeated, or without numbers."""
+    n_bytes = 0
+    for tensor in _tensors(content):
+        own = tensor.numel() * tensor.element_size()
+        n_bytes += own
+        if tensor.device.type != "cpu" or own > tensor.untyped_storage().nbytes() or n_bytes > most_bytes:
+            raise ValueError("its tensors are larger than the file")
+
+
+def _tensors(content: Any) -> Iterator[Tensor]:
+    """All that are in nested dicts, lists and tuples, each once."""
+    waiting, seen = [content], set()
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, Tensor):
+            yield part
+        elif isinstance(part, Mapping):
+            waiting += part.values()
+        elif isinstance(part, (list, tuple)):
+            waiting += part
+
+
+def read_training(path: pathlib.Path) -> dict:
+    """How the weights in a file were trained; empty where it does not say."""
+    training = read(path, "take another file").get("training", {})
+    if not isinstance(training, dict):
+        raise ValueError(f"{path} holds no record of its training but {training!r:.40}: take another file")
+    return training
+
+
+# -------- Modules -----------------------------------------------------------------------------------------------------
 
 
 def pack(module: nn.Module) -> dict[str, Tensor]:
@@ -65,23 +190,41 @@ def pack(module: nn.Module) -> dict[str, Tensor]:
     return packed
 
 
-def unpack(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What `pack` made, in fp32. Raises ValueError for NaN and infinity."""
-    if not all(tensor.isfinite().all() for tensor in weights.values()):
-        raise ValueError("the weights hold NaN or infinity")
-    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+class _WithoutRandomNumbers(TorchFunctionMode):
+    """Modules that are made meanwhile are not initialised: that takes no time, and hardly any memory."""
+
+    def __torch_function__(self, function, types, arguments=(), options=None):
+        options = options or {}
+        if function in RANDOM:
+            return options["tensor"] if "tensor" in options else arguments[0]
+        return function(*arguments, **options)
+
+
+def fill(make: Callable[[], nn.Module], packed: Mapping[str, Tensor]) -> nn.Module:
+    """The module that `make` returns, with weights that `pack` made, in fp32.
+
+    Raises ValueError for other weights than it has, or of another shape, and for NaN and infinity.
+    """
+    with _WithoutRandomNumbers():
+        module = make()
+    expected, unpacked = module.state_dict(), {}
+    others = sorted((expected.keys() ^ packed.keys()) - {name for name in expected if name.endswith(OPTIONAL)})
+    if others:
+        raise ValueError(f"its settings ask for other weights: {', '.join(others[:3])}{', ...' * (len(others) > 3)}")
+    for name, tensor in packed.items():
+        if (shape := tuple(tensor.shape)) != (wanted := tuple(expected[name].shape)):
+            raise ValueError(f"{name} has the shape {shape}, its settings ask for {wanted}")
+        unpacked[name] = tensor.to(expected[name].dtype).contiguous()
+        if unpacked[name].numel() and not torch.stack(unpacked[name].aminmax()).isfinite().all():
+            raise ValueError(f"the weights hold NaN or infinity: {name}")
+    module.load_state_dict(unpacked, assign=True)
+    return module
 
 
 def load(path: pathlib.Path, build: Callable[[dict], nn.Module], noun: str, advice: str) -> nn.Module:
-    """Read a file into the module that `build` makes of its content, in eval mode on the CPU.
-
-    Raises FileNotFoundError where there is no file, ValueError for a truncated, foreign or hostile one. Both name the
-    `noun` and end with the `advice`.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no {noun} at {path.resolve()}: {advice}")
-    content = read(path, advice)
+    """Read a file into the module that `build` makes of its content, in eval mode on the CPU. Raises as `read`."""
+    content = read(path, advice, noun)
     try:
         return build(content).eval()
-    except (RuntimeError, LookupError, TypeError, AttributeError, ValueError, AssertionError) as error:
+    except Exception as error:  # a foreign file can raise anything
         raise ValueError(f"{path} holds no {noun} of this program ({error}): {advice}") from error

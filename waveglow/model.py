@@ -13,26 +13,33 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vocoder.settings import Checked, setting
+
 # -------- Configuration -----------------------------------------------------------------------------------------------
 
 @dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """Dimensions; the defaults are those of the published LJ Speech model."""
 
-    n_mels: int = 80
-    hop_length: int = 256  # samples per frame
-    upsample_kernel: int = 1024  # the STFT's window
-    flow_channels: tuple[int, ...] = (8,) * 4 + (6,) * 4 + (4,) * 4  # the first is the group of samples; 2 leave early
-    n_layers: int = 8
-    n_channels: int = 256
-    kernel: int = 3
+    n_mels: int = setting(80, "bands", 1, 512)
+    hop_length: int = setting(256, "samples per frame", 1, 4096)
+    upsample_kernel: int = setting(1024, "the STFT's window", 1, 16384)
+    flow_channels: tuple[int, ...] = setting((8,) * 4 + (6,) * 4 + (4,) * 4, "of each flow; 2 leave early", 2, 64)
+    n_layers: int = setting(8, "of a WaveNet", 1, 16)
+    n_channels: int = setting(256, "of a WaveNet", 1, 2048)
+    kernel: int = setting(3, "of a WaveNet", 1, 15, odd=True)
 
     @property
     def n_group(self) -> int:
-        """Samples that form one time step (the paper's squeeze)."""
+        """Samples that form one time step (the paper's squeeze): the channels of the first flow."""
         return self.flow_channels[0]
 
     def __post_init__(self):
+        super().__post_init__()
+        if any(c % 2 for c in self.flow_channels) or list(self.flow_channels) != sorted(self.flow_channels)[::-1]:
+            raise ValueError(f"flow_channels is {self.flow_channels}: give even numbers, none larger than that before")
+        if self.upsample_kernel < self.hop_length:
+            raise ValueError(f"upsample_kernel is {self.upsample_kernel}: give at least hop_length, {self.hop_length}")
         if self.hop_length % self.n_group:
             raise ValueError(f"hop length {self.hop_length} is not a multiple of the group of {self.n_group} samples")
 
