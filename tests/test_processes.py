@@ -1,5 +1,7 @@
 """A training by two processes is that by one, with the same batches, within rounding."""
 
+from __future__ import annotations
+
 import os
 import socket
 import subprocess
