@@ -92,7 +92,7 @@ class ModelConfig(Checked):
 class StepConfig(Checked):
     """How weights are changed. The defaults suit the acoustic model, the whole of LJ Speech and one GPU."""
 
-    batch_size: int = setting(32, "utterances a step", 1, 10_000)
+    batch_size: int = setting(32, "utterances a step, of all processes together", 1, 10_000)
     learning_rate: float = setting(1e-3, "the peak, reached after the warm-up", 0, 1)
     warmup_steps: int = setting(1000, "steps to the peak of the learning rate, at most a fifth of all", 0, 10**9)
     cooldown: float = setting(0.3, "last part of the steps, in which the learning rate falls to 0", 0, 1)

@@ -1,6 +1,7 @@
 """The plain method on an aligned dataset: `part2_solution.train_tts` on the command line.
 
     python -m recipe train LJ-Speech-aligned --epochs 32
+    torchrun --nproc-per-node=2 part2_solution.py train LJ-Speech-aligned --epochs 32    # the same on two GPUs
 """
 
 from __future__ import annotations
