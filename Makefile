@@ -1,5 +1,6 @@
 # make demo [TEXT="..."] [OUT=demo.wav]    speak a sentence
 # make test                                run the tests
+# make fuzz [MINUTES=10] [SEED=0]          random and hostile input; what breaks is kept in fuzz-failures/
 # make voice CLIPS=wavs ALIGNMENTS=alignments.jsonl.gz TRANSCRIPTS=metadata.csv
 #                                          train a voice, from recordings to runs/voice/TTS.pth; again resumes
 # make vocoder CLIPS=wavs ...              train the vocoder on these recordings and that voice: runs/voice/vocoder.pth
@@ -12,7 +13,7 @@ OUT ?= demo.wav
 BIN := .venv/bin
 export TEXT OUT
 
-.PHONY: demo test voice vocoder report
+.PHONY: demo test fuzz voice vocoder report
 
 demo: .venv/installed
 	$(BIN)/python -m say "$$TEXT" --out "$$OUT"
@@ -20,6 +21,11 @@ demo: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest
+
+MINUTES ?= 10
+SEED ?= 0
+fuzz: .venv/installed-dev
+	PYTHONPATH=.:tests $(BIN)/python -m fuzz --minutes $(MINUTES) --seed $(SEED)
 
 # The recipe of the shipped voice: 0.8 hours of recordings, the alignments of all sentences, no GPU. Seed 0 throughout.
 VOICE := runs/voice

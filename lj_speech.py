@@ -25,7 +25,8 @@ Functions and classes
 
 from __future__ import annotations
 
-import json
+import io
+import numbers
 import pathlib
 import pickle
 import warnings
@@ -37,7 +38,7 @@ import torch
 
 import english
 import waveglow
-from vocoder import hifigan, network
+from vocoder import hifigan, network, stored
 from vocoder.spectrogram import (  # noqa: F401 (the constants are part of this module's interface)
     FRAME_MILLISECONDS,
     MEL_SCALE_BINS,
@@ -55,6 +56,11 @@ POSSIBLE_PHONEME_CODES: set[str] = set()
 
 PAUSE = english.PAUSE
 ROUNDING_FRAMES = 2  # what alignment and spectrogram may differ by at either end; more than that is silence
+MOST_CUT_OFF = 20  # frames at the end of an alignment that a spectrogram may lack
+MOST_SILENCE = 172  # frames, 2 s, around an alignment that is shorter than them
+MOST_CODE_LETTERS = 16
+REMEDY = "delete it or prepare it again"
+MOST_CODES_BYTES = 16_384  # of a pickled set of phoneme codes, which has one or two thousand
 
 # -------- Alignments: which phoneme is spoken when --------------------------------------------------------------------
 
@@ -78,26 +84,49 @@ def frame_at(milliseconds: float) -> int:
     return round(float(milliseconds) / 1000 * SAMPLING_RATE / STFT_HOP_LENGTH)
 
 
+def _check_code(code: str) -> str:
+    if not isinstance(code, str) or code.split() != [code] or len(code) > MOST_CODE_LETTERS:
+        raise ValueError(f"a phoneme is {code!r:.40}")
+    return code
+
+
+def _check_time(milliseconds: float) -> int:
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, numbers.Real):
+        raise ValueError(f"a time is {milliseconds!r:.40}")
+    return frame_at(milliseconds)
+
+
 def read_alignment(path: pathlib.Path) -> Alignment | None:
     """Read one `ID.json` of the aligned dataset; None for a broken utterance (no key `utterance`).
 
-    Raises ValueError where the file is no JSON of the published form.
+    Raises ValueError where the file is no JSON of the published form, FileNotFoundError where there is none.
     """
+    record = stored.read_json(path, REMEDY)
+    if isinstance(record, dict) and "utterance" not in record:
+        return None
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(record, dict) and "utterance" not in record:
-            return None
         phones = [phone for word in record["utterance"]["words"] for phone in word["phones"]]
-        codes = [str(phone["phone"]) for phone in phones]
-        starts = [frame_at(phone["onset"]) for phone in phones]
-        last = frame_at(phones[-1]["duration"])
-        text = record["text"]
+        codes = [_check_code(phone["phone"]) for phone in phones]
+        starts = [_check_time(phone["onset"]) for phone in phones]
+        last, text = _check_time(phones[-1]["duration"]), record["text"]
+        if not isinstance(text, str):
+            raise ValueError(f"its text is {text!r:.40}")
     except (ValueError, LookupError, TypeError, OverflowError) as error:
-        raise ValueError(f"{path} is not an aligned utterance ({error!r}): delete it or prepare it again") from error
+        raise ValueError(f"{path} is not an aligned utterance ({error!r:.200}): {REMEDY}") from error
     durations = [after - start for start, after in zip(starts, [*starts[1:], starts[-1] + last])]
     if min(durations) < 0 or starts[0] < 0:
-        raise ValueError(f"{path}: phonemes overlap or start before 0: delete the file or prepare it again")
+        raise ValueError(f"{path}: phonemes overlap or start before 0: {REMEDY}")
+    if starts[-1] + last > stored.MOST_FRAMES:
+        raise ValueError(f"{path}: it ends after more than {stored.MOST_SECONDS} s: {REMEDY}")
     return Alignment(text, codes, starts, durations)
+
+
+def check_length(alignment: Alignment, n_frames: int, path: pathlib.Path) -> None:
+    """Raises ValueError where the spectrogram at `path`, of so many frames, cannot be that of the alignment."""
+    first, end = alignment.starts[0], alignment.starts[-1] + alignment.durations[-1]
+    cut_off, silence = end - n_frames, n_frames - end + first
+    if cut_off > min(MOST_CUT_OFF, end / 2) or silence > max(MOST_SILENCE, end - first):
+        raise ValueError(f"{path} has {n_frames} frames, its alignment goes from {first} to {end}: prepare both again")
 
 
 def fit_to_length(alignment: Alignment, n_frames: int) -> Alignment:
@@ -138,8 +167,11 @@ def get_alignments(root: pathlib.Path) -> list[Alignment]:
 # -------- The dataset -------------------------------------------------------------------------------------------------
 
 
-class _StringSetUnpickler(pickle.Unpickler):
-    """Reads sets of strings and refuses the rest: a pickle can otherwise run any code."""
+class _StringSetUnpickler(pickle._Unpickler):
+    """Reads sets of strings and refuses the rest: a pickle can otherwise run any code.
+
+    In Python, as the one in C makes room for whatever number of things a file claims to have.
+    """
 
     def find_class(self, module: str, name: str) -> type:
         if module in ("builtins", "__builtin__") and name in ("set", "frozenset", "list", "tuple"):
@@ -149,13 +181,14 @@ class _StringSetUnpickler(pickle.Unpickler):
 
 def read_phoneme_codes(path: pathlib.Path) -> set[str]:
     """Read a pickled set of str without running code from it. Raises ValueError for anything else."""
+    advice = "delete it and run again"
+    content = stored.read_bytes(path, MOST_CODES_BYTES, advice)
     try:
-        with path.open("rb") as file:
-            codes = _StringSetUnpickler(file).load()
+        codes = _StringSetUnpickler(io.BytesIO(content)).load()
     except Exception as error:  # a damaged pickle raises nearly anything
-        raise ValueError(f"{path} is not a pickled set of phoneme codes ({error}): delete it and run again") from error
+        raise ValueError(f"{path} is not a pickled set of phoneme codes ({error}): {advice}") from error
     if not isinstance(codes, (set, frozenset, list, tuple)) or not all(isinstance(code, str) for code in codes):
-        raise ValueError(f"{path} holds no set of strings: delete it and run again")
+        raise ValueError(f"{path} holds no set of strings: {advice}")
     return set(codes)
 
 
@@ -195,23 +228,22 @@ class AlignedDataset(AlignmentDataset):
         return AlignedDataset(*map(list, zip(*pairs))) if pairs else AlignedDataset([], [])
 
     def __getitem__(self, index: int) -> dict:
-        spectrogram = np.load(self.mel_paths[index]).astype(np.float32)
-        if not np.isfinite(spectrogram).all():
-            raise ValueError(f"{self.mel_paths[index]} holds NaN or infinity: prepare it again")
-        return {**super().__getitem__(index), "spectrogram": spectrogram}
+        """Raises FileNotFoundError or ValueError where the spectrogram is not what it was when the dataset was read."""
+        path, sample = self.mel_paths[index], super().__getitem__(index)
+        spectrogram, n_frames = stored.read_spectrogram(path), sum(sample["phonemes_duration"])
+        if spectrogram.shape[1] != n_frames:
+            raise ValueError(f"{path} had {n_frames} frames and now has {spectrogram.shape[1]}: read the dataset again")
+        return {**sample, "spectrogram": spectrogram}
 
 
-def _n_frames(mel_path: pathlib.Path) -> int:
-    """The length of a stored spectrogram, from the header of its file."""
-    if not mel_path.exists():
-        raise FileNotFoundError(f"{mel_path} is missing: an utterance needs its ID.json and its ID.mel.npy")
-    try:
-        shape = np.load(mel_path, mmap_mode="r").shape
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"{mel_path} is not an intact .npy array ({error}): prepare it again") from error
-    if len(shape) != 2 or shape[0] != MEL_SCALE_BINS or shape[1] == 0:
-        raise ValueError(f"{mel_path} has the shape {shape}, expected ({MEL_SCALE_BINS}, T)")
-    return shape[1]
+def _read_utterance(path: pathlib.Path) -> tuple[pathlib.Path, Alignment] | None:
+    """The path of the spectrogram of `ID.json`, and the alignment that fits it; None for a broken utterance."""
+    alignment, mel_path = read_alignment(path), path.with_suffix(".mel.npy")
+    if alignment is None:
+        return None
+    n_frames = stored.count_frames(mel_path, advice="prepare it again: an utterance needs its ID.json and ID.mel.npy")
+    check_length(alignment, n_frames, mel_path)
+    return mel_path, fit_to_length(alignment, n_frames)
 
 
 def get_dataset(dataset_root: pathlib.Path) -> tuple[AlignedDataset, AlignedDataset]:
@@ -227,15 +259,14 @@ def get_dataset(dataset_root: pathlib.Path) -> tuple[AlignedDataset, AlignedData
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {root.resolve()}: make it with `python -m recipe prepare --help`")
     paths = sorted(root.glob("*.json"))
-    alignments = {path: read_alignment(path) for path in paths}
-    broken = [path.stem for path, alignment in alignments.items() if alignment is None]
+    utterances = {path: _read_utterance(path) for path in paths}
+    broken = [path.stem for path, utterance in utterances.items() if utterance is None]
     if broken:
         warnings.warn(f"{root}: skipped {len(broken)} broken utterances of {len(paths)}: {broken[:5]}...", stacklevel=2)
-    usable = [path for path in paths if alignments[path] is not None]
+    usable = [utterance for utterance in utterances.values() if utterance is not None]
     if len(usable) < 2:
         raise FileNotFoundError(f"{root.resolve()} holds {len(usable)} usable utterances, training needs at least 2")
-    mel_paths = [path.with_suffix(".mel.npy") for path in usable]
-    fitted = [fit_to_length(alignments[path], _n_frames(mel_path)) for path, mel_path in zip(usable, mel_paths)]
+    mel_paths, fitted = map(list, zip(*usable))
 
     codes_path = root / "all_possible_phoneme_codes.pkl"
     in_data = {code for alignment in fitted for code in alignment.codes}

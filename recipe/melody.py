@@ -12,7 +12,6 @@ import operator
 import pathlib
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,7 +22,7 @@ from lj_speech import SPECTROGRAMS_MIN
 from part2_solution import AcousticModel, Batch, Vocabulary, collate, denormalise, masked_mean
 from prosody.cues import match_cues
 from prosody.extension import Prosody
-from vocoder import network
+from vocoder import network, stored
 
 QUIET_PART = 1 / 16  # of the frames of recordings: these are pauses
 
@@ -66,13 +65,13 @@ def read_log_pitch(batch: Batch) -> Tensor:
 def tracked_log_pitch(mel_path: pathlib.Path, alignment: lj_speech.Alignment) -> Tensor | None:
     """The log pitch (N,) from the ID.pitch.npy beside ID.mel.npy (`recipe prepare --pitch`), None where there is none.
 
-    Raises ValueError where it is not of the utterance's length.
+    Raises ValueError where it holds anything else, or is not of the utterance's length.
     """
     path = mel_path.with_name(mel_path.name.replace(".mel.npy", ".pitch.npy"))
     if not path.exists():
         return None
-    rows, durations = torch.from_numpy(np.load(path)), torch.tensor([alignment.durations])
-    if rows.shape != (2, durations.sum()):
+    rows, durations = torch.from_numpy(stored.read_pitch(path)), torch.tensor([alignment.durations])
+    if rows.shape[1] != durations.sum():
         raise ValueError(f"{path} is of another length than {mel_path}: prepare both again")
     return around_phonemes(*rows[:, None], durations)[0]
 

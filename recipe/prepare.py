@@ -27,14 +27,17 @@ import argparse
 import csv
 import gzip
 import json
+import math
 import os
 import pathlib
 import pickle
 import re
 import signal
+import struct
+import zlib
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -42,7 +45,7 @@ from functools import cache
 from itertools import groupby
 from multiprocessing import get_context
 from types import ModuleType
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
@@ -52,6 +55,7 @@ from tqdm import tqdm
 
 import english
 from recipe import command_line
+from vocoder import stored
 from vocoder.spectrogram import FFT_SIZE, SAMPLING_RATE, STFT_HOP_LENGTH, mel_spectrogram
 from vocoder.weights import write_atomically
 
@@ -62,11 +66,17 @@ TRANSCRIPT_SUFFIXES = {".txt", ".lab"}
 PAUSE_LABELS = {"", "sp", "sil", "SIL", "<eps>", english.PAUSE}
 UNKNOWN_WORD, UNKNOWN_PHONE = "<unk>", "spn"
 LETTERS = r"[^\W\d_]+"
+FILE_NAME = re.compile(r"[^/\\\x00-\x1f\ud800-\udfff]{1,60}")  # an ID becomes one
 DASH = "--"  # the aligner may take it for a word it does not know
 
 MIN_PAUSE = 0.02  # s; a shorter gap is rounding and belongs to the phoneme before it
 MIN_PHONEME = 0.03  # s; with less for each, a spelling cannot be what was said
-MIN_AMPLITUDE = 1e-3  # a recording below is silent
+MIN_AMPLITUDE, MAX_AMPLITUDE = 1e-3, 2.0  # a recording below is silent, one above was not scaled to [-1, 1]
+MIN_RATE = 16000  # Hz; with less, the upper mel bands hear nothing
+MAX_RESAMPLING = 1_000_000  # weights of a filter; rates that have no common divisor with ours need 2 GB
+MAX_SAMPLES = 60_000_000  # of a recording, all channels together
+WAV_OPEN_END = 0x7FF00000  # bytes; programs that write into a pipe claim to write more
+MAX_CLIPPED = 0.05  # of the samples of a recording, at full scale
 PITCH_LIMITS = 75.0, 450.0  # Hz, where Praat looks for the pitch
 LENGTH_TOLERANCE = 0.05  # s between recording and alignment
 ALIGNER_RATE = 16000  # Hz, what pocketsphinx' acoustic model was trained on
@@ -123,24 +133,69 @@ def resample(audio: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
     return torchaudio.functional.resample(torch.from_numpy(audio), rate, new_rate).numpy()
 
 
+def check_format(file: soundfile.SoundFile) -> None:
+    """Raises ValueError for a recording that cannot be used, before it is read."""
+    divisor = math.gcd(file.samplerate, SAMPLING_RATE)
+    if file.samplerate < MIN_RATE:
+        raise ValueError(f"recording has too low a rate: {file.samplerate} Hz, expected at least {MIN_RATE}")
+    if file.samplerate * SAMPLING_RATE > MAX_RESAMPLING * divisor**2:
+        raise ValueError(f"recording has an unusual rate: {file.samplerate} Hz, convert it to {SAMPLING_RATE}")
+    if file.frames > stored.MOST_SECONDS * file.samplerate or file.frames * file.channels > MAX_SAMPLES:
+        raise ValueError(f"recording is too long: {file.frames / file.samplerate:.0f} s, cut it into sentences")
+
+
+def check_whole(path: pathlib.Path) -> None:
+    """Raises ValueError for what is no file, and for a WAV that is shorter than it says: it would just be cut off."""
+    if not path.is_file():
+        raise ValueError(f"recording cannot be read: {path} is no ordinary file")
+    with path.open("rb") as file:
+        head = file.read(8)
+    kind, size = struct.unpack("<4sI", head.ljust(8, b"\0"))
+    if kind == b"RIFF" and path.stat().st_size + 1 < size + 8 < WAV_OPEN_END:
+        raise ValueError(f"recording ends early: {path.stat().st_size} bytes of {size + 8}")
+
+
+def check_samples(samples: np.ndarray) -> None:
+    """Raises ValueError for (t, channels) samples that are none, whose scale is wrong, or that are clipped."""
+    amplitudes = np.abs(samples)
+    if amplitudes.size == 0:
+        raise ValueError("recording is too short: 0 samples")
+    if (amplitudes > MAX_AMPLITUDE).any():
+        raise ValueError(f"recording is out of range: up to {amplitudes.max():.3g}, expected -1 to 1")
+    if (clipped := (amplitudes > 0.999).mean()) > MAX_CLIPPED:
+        raise ValueError(f"recording is clipped: {clipped:.0%} of its samples are at full scale")
+
+
 def read_audio(path: pathlib.Path) -> np.ndarray:
     """Read a sound file as (t,) float32 samples in [-1, 1], mixed to mono, at SAMPLING_RATE.
 
-    Raises ValueError where the file is broken. (torchaudio.load would need torchcodec.)
+    Raises ValueError where it is broken or nothing to learn from. (torchaudio.load would need torchcodec.)
     """
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.SoundFileError as error:
+        check_whole(path)
+        with soundfile.SoundFile(path) as file:
+            check_format(file)
+            samples, rate = file.read(dtype="float32", always_2d=True), file.samplerate
+    except (soundfile.SoundFileError, OSError) as error:
         raise ValueError(f"recording cannot be read: {error}") from error
+    check_samples(samples)
     return resample(samples.mean(axis=1), rate, SAMPLING_RATE)
 
 
 # -------- Input files -------------------------------------------------------------------------------------------------
 
 
-def _open_text(path: pathlib.Path) -> TextIO:
-    opener = gzip.open if path.suffix == ".gz" else open
-    return opener(path, "rt", encoding="utf-8", newline="")
+def read_lines(path: pathlib.Path) -> Iterator[str]:
+    """The lines of a text file, which may be gzipped. Raises FileNotFoundError or ValueError that names it."""
+    with stored.opened(path, math.inf, "give a text file") as packed:
+        try:
+            with gzip.open(packed) if path.suffix == ".gz" else packed as file:
+                while line := file.readline(stored.MOST_JSON_BYTES):
+                    if len(line) == stored.MOST_JSON_BYTES:
+                        raise ValueError(f"a line of it is longer than {len(line)} bytes")
+                    yield line.decode("utf-8")
+        except (ValueError, OSError, EOFError, zlib.error) as error:
+            raise ValueError(f"{path} is no intact text in UTF-8: {error}") from error
 
 
 def find_audio(folder: pathlib.Path) -> dict[str, pathlib.Path]:
@@ -158,20 +213,24 @@ def read_transcripts(path: pathlib.Path) -> dict[str, str]:
     """
     if path.is_dir():
         files = [file for file in sorted(path.rglob("*")) if file.suffix in TRANSCRIPT_SUFFIXES]
-        texts = {file.stem: file.read_text(encoding="utf-8") for file in files}
+        texts = {file.stem: "".join(read_lines(file)) for file in files}
     else:
-        with _open_text(path) as file:
-            is_metadata = "|" in file.readline()
-            file.seek(0)
-            if is_metadata:
-                rows = csv.reader(file, delimiter="|", quoting=csv.QUOTE_NONE)
-                texts = {row[0]: row[-1] for row in rows if len(row) > 1}
-            else:
-                texts = {row["id"]: row["text"] or "" for row in csv.DictReader(file) if {"id", "text"} <= row.keys()}
+        try:
+            texts = _read_table(path)
+        except csv.Error as error:
+            raise ValueError(f"{path} cannot be read as lines ID|text or a CSV: {error}") from error
     texts = {identifier: text.strip() for identifier, text in texts.items() if text.strip()}
     if not texts:
         raise ValueError(f"no transcripts in {path.resolve()}: need lines ID|text, a CSV with id and text, or ID.txt")
     return texts
+
+
+def _read_table(path: pathlib.Path) -> dict[str, str]:
+    if "|" in next(read_lines(path), ""):
+        rows = csv.reader(read_lines(path), delimiter="|", quoting=csv.QUOTE_NONE)
+        return {row[0]: row[-1] for row in rows if len(row) > 1}
+    rows = csv.DictReader(read_lines(path))
+    return {row["id"]: row["text"] or "" for row in rows if {"id", "text"} <= row.keys()}
 
 
 def find_alignments(path: pathlib.Path) -> dict[str, str | pathlib.Path]:
@@ -182,8 +241,8 @@ def find_alignments(path: pathlib.Path) -> dict[str, str | pathlib.Path]:
     if path.is_dir():
         found: dict[str, str | pathlib.Path] = {grid.stem: grid for grid in sorted(path.rglob("*.TextGrid"))}
     else:
-        with _open_text(path) as lines:
-            found = {_alignment_id(line, path, number): line for number, line in enumerate(lines, 1) if line.strip()}
+        lines = enumerate(read_lines(path), 1)
+        found = {_alignment_id(line, path, number): line for number, line in lines if line.strip()}
     if not found:
         raise ValueError(f"no alignments in {path.resolve()}: expected JSON lines or a folder of TextGrids")
     return found
@@ -191,23 +250,23 @@ def find_alignments(path: pathlib.Path) -> dict[str, str | pathlib.Path]:
 
 def _alignment_id(line: str, path: pathlib.Path, number: int) -> str:
     try:
-        identifier = json.loads(line)["id"]
-        if pathlib.Path(identifier).name != identifier:  # it becomes the name of a file
-            raise ValueError(f"{identifier!r} is no file name")
+        identifier = stored.parse_json(line)["id"]
+        if not FILE_NAME.fullmatch(identifier):
+            raise ValueError(f"{identifier!r:.80} is no file name")
     except (ValueError, LookupError, TypeError) as error:
-        raise ValueError(f"{path}, line {number} is no JSON object with an id ({error!r})") from error
+        raise ValueError(f"{path}, line {number} is no JSON object with an id ({error!r:.200})") from error
     return identifier
 
 
 def parse_alignment_line(line: str) -> Alignment:
     """Read one JSON line. Raises ValueError where it has another form."""
     try:
-        record = json.loads(line)
+        record = stored.parse_json(line)
         words, phones = ([Segment(str(label), float(start), float(end)) for label, start, end in record[tier]]
                          for tier in ("words", "phones"))  # fmt: skip
         return Alignment(words, phones, record["n_samples"] / SAMPLING_RATE)
-    except (ValueError, LookupError, TypeError) as error:
-        raise ValueError(f"alignment cannot be read: {error!r}") from error
+    except (ValueError, LookupError, TypeError, OverflowError) as error:
+        raise ValueError(f"alignment cannot be read: {error!r:.200}") from error
 
 
 def read_textgrid(path: pathlib.Path) -> Alignment:
@@ -217,6 +276,8 @@ def read_textgrid(path: pathlib.Path) -> Alignment:
     except ImportError as error:
         raise ModuleNotFoundError("TextGrids need praatio: pip install praatio") from error
     try:
+        if not path.is_file():
+            raise ValueError("it is no ordinary file")
         grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=False)
         words, phones = ([Segment(entry.label, entry.start, entry.end) for entry in grid.getTier(tier).entries]
                          for tier in ("words", "phones"))  # fmt: skip
@@ -359,6 +420,8 @@ def close_gaps(phones: Sequence[Segment], seconds: float) -> list[Segment]:
     strange = sorted({phone.label for phone in speech} - english.PHONEMES)
     if strange:
         raise ValueError(f"phonemes are not ARPAbet with stress: {' '.join(strange)}")
+    if not 0 < seconds <= stored.MOST_SECONDS:
+        raise ValueError(f"alignment is too long or too short: {seconds:.2f} s")
     if not speech or speech[-1].end > seconds + LENGTH_TOLERANCE:
         raise ValueError(f"alignment has no speech or goes on after the end of the recording: {seconds:.2f} s")
     labels, starts, now = [], [], 0.0
@@ -455,6 +518,7 @@ def make_utterance(job: Job) -> str | None:
         if abs(alignment.seconds - seconds) > LENGTH_TOLERANCE:
             raise ValueError(f"alignment is of {alignment.seconds:.2f} s, the recording has {seconds:.2f} s")
         record = make_record(job.id, job.text, alignment, seconds)
+        content = json.dumps(record, ensure_ascii=False).encode()
         pitch = track_pitch(audio, spectrogram) if job.pitch else None
     except ValueError as error:
         return str(error)
@@ -462,7 +526,6 @@ def make_utterance(job: Job) -> str | None:
         write_atomically(job.out / f"{job.id}.pitch.npy", lambda file: np.save(file, pitch))
     if spectrogram is not None:
         write_atomically(job.out / f"{job.id}.mel.npy", lambda file: np.save(file, spectrogram))
-    content = json.dumps(record, ensure_ascii=False).encode()
     write_atomically(job.out / f"{job.id}.json", lambda file: file.write(content))
     return None
 
@@ -528,7 +591,7 @@ def prepare(
     reasons = dict(zip((job.id for job in jobs), make_all(make_utterance, jobs, n_workers or os.cpu_count() or 1)))
     skipped |= {identifier: reason for identifier, reason in reasons.items() if reason}
     listing = "".join(f"{identifier}\t{reason}\n" for identifier, reason in sorted(skipped.items()))
-    write_atomically(out / "skipped.txt", lambda file: file.write(listing.encode()))
+    write_atomically(out / "skipped.txt", lambda file: file.write(listing.encode(errors="backslashreplace")))
     summary = Summary([identifier for identifier, reason in reasons.items() if not reason], kept, skipped)
     if not summary.written and not summary.kept:
         raise ValueError(f"not one utterance can be used: {summary}")

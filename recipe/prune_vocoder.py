@@ -14,13 +14,12 @@ import pathlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from recipe import command_line
 from recipe.train_vocoder import previous_runs
-from vocoder import network
+from vocoder import network, stored
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +70,7 @@ def prune(path: pathlib.Path, spectrograms_root: pathlib.Path, expansion: int, o
         raise FileNotFoundError(f"{spectrograms_root} holds no ID.mel.npy: write them with `python -m recipe predict`")
     if not 1 <= expansion < model.config.expansion:
         raise ValueError(f"the expansion is {model.config.expansion}: give a smaller one, at least 1, not {expansion}")
-    spectrograms = [torch.as_tensor(np.load(file)).float() for file in evenly(files, MOST_FILES)]
+    spectrograms = [torch.as_tensor(stored.read_spectrogram(file)) for file in evenly(files, MOST_FILES)]
     for block in [*model.blocks, *model.short_gains.blocks]:
         n_kept = expansion * block.expand.in_features
         error = prune_block(block, hidden_units(model, block, spectrograms), n_kept)

@@ -26,6 +26,7 @@ from tqdm.auto import tqdm
 import lj_speech
 from recipe import command_line, prepare
 from recipe.prepare import PITCH_LIMITS
+from vocoder import stored
 from vocoder.spectrogram import SAMPLING_RATE, mel_spectrogram
 from vocoder.weights import write_atomically
 
@@ -89,7 +90,7 @@ def shift_utterance(mel_path: pathlib.Path, recording: pathlib.Path, n_copies: i
     if all(path.exists() for path in last):
         return
     audio = prepare.read_audio(recording)
-    n_frames = np.load(mel_path, mmap_mode="r").shape[1]
+    n_frames = stored.count_frames(mel_path)
     record = mel_path.with_name(f"{name}.json").read_bytes()
     rng = np.random.default_rng(list(name.encode()))  # the same in every run
     for copy in range(n_copies):

@@ -43,6 +43,7 @@ import numpy as np
 import english
 from english import PAUSE
 from recipe import command_line, prepare, texts
+from vocoder import stored
 from vocoder.spectrogram import FRAME_MILLISECONDS, SAMPLING_RATE, mel_spectrogram
 from vocoder.weights import write_atomically
 
@@ -363,7 +364,7 @@ def teach(read: Mapping[str, str], out: pathlib.Path, n_workers: int | None = No
         measured = prepare.make_all(measure_lags, list(read.items())[:ALIGNED], n_workers)
         lags = median_lags([border for borders in measured for border in borders])
         write_atomically(lags_path, lambda file: file.write(json.dumps(lags, indent=1).encode()))
-    lags = json.loads(lags_path.read_text(encoding="utf-8"))
+    lags = stored.read_json(lags_path, "delete it, it is measured again")
     jobs = [item for item in read.items() if not (out / f"{item[0]}.json").exists()]
     reasons = prepare.make_all(functools.partial(make_utterance, out, lags), jobs, n_workers)
     for reason in filter(None, reasons):

@@ -32,7 +32,7 @@ from compute.unfinished import fingerprints
 from part2_solution import Run, StepConfig, TrainingState, masked_mean
 from recipe import command_line, prepare
 from recipe.discriminator import Discriminator, Judgement, discriminator_loss, generator_losses, mean
-from vocoder import network, weights
+from vocoder import network, stored, weights
 from vocoder.network import MARGIN
 from vocoder.settings import check_number
 from vocoder.spectrogram import (
@@ -115,13 +115,13 @@ def analyse(path: pathlib.Path, predicted: Sequence[pathlib.Path]) -> Recording 
     pitch, voiced = (part[:n_frames] for part in track_pitch(audio))
     phase = fundamental_phase(audio, pitch, voiced)
     files = [folder / f"{path.stem}.mel.npy" for folder in predicted]
-    spectrograms = [real, *(np.load(file) for file in files if file.exists())]
+    spectrograms = [real, *(stored.read_spectrogram(file) for file in files if file.exists())]
     for spectrogram in spectrograms:
         if spectrogram.shape != real.shape:
             raise ValueError(f"{path.stem}: {spectrogram.shape} is predicted, {real.shape} recorded: predict again")
     samples = (audio * 32767).round().astype(np.int16), (phase % 1 * 65536).astype(np.uint16)
-    stored = [spectrogram.astype(np.float16) for spectrogram in spectrograms]
-    return Recording(path.stem, *samples, pitch.astype(np.float32), voiced, stored)
+    halves = [spectrogram.astype(np.float16) for spectrogram in spectrograms]
+    return Recording(path.stem, *samples, pitch.astype(np.float32), voiced, halves)
 
 
 def analyse_all(paths: Sequence[pathlib.Path], predicted: Sequence[pathlib.Path]) -> list[Recording | None]:

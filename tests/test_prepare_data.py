@@ -342,6 +342,114 @@ def test_bad_recordings_and_missing_texts_are_skipped(tmp_path):
     }  # fmt: skip
 
 
+def cut(path: Path, part: float) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: round(len(content) * part)])
+
+
+def write_wav(path: Path, samples: np.ndarray, rate: int = RATE, subtype: str = "PCM_16") -> None:
+    soundfile.write(path, samples, rate, subtype=subtype, format=path.suffix[1:].upper())
+
+
+BROKEN_RECORDINGS = {
+    "no samples": ("recording is too short", lambda path: write_wav(path, np.zeros(0))),
+    "a few samples": ("recording is too short", lambda path: write_wav(path, sweep()[:500])),
+    "nan": ("recording is silent or has values that", lambda path: write_wav(path, sweep() * np.nan, subtype="FLOAT")),
+    "infinite": ("recording is out of range", lambda path: write_wav(path, np.full(9999, np.inf), subtype="FLOAT")),
+    "not scaled": ("recording is out of range", lambda path: write_wav(path, sweep() * 32767, subtype="FLOAT")),
+    "clipped": ("recording is clipped", lambda path: write_wav(path, (sweep() * 50).clip(-1, 1))),
+    "8 kHz": ("recording has too low a rate: 8000 Hz", lambda path: write_wav(path, sweep(rate=8000), 8000)),
+    "odd rate": ("recording has an unusual rate: 22051 Hz", lambda path: write_wav(path, sweep(rate=22051), 22051)),
+    "11 minutes": ("recording is too long: 660 s", lambda path: write_wav(path, np.zeros(660 * RATE))),
+    "torn wav": ("recording ends early", lambda path: write_wav(path, sweep()) or cut(path, 0.6)),
+    "torn head": ("recording ends early", lambda path: write_wav(path, sweep()) or cut(path, 0.0005)),
+    "no sound file": ("recording cannot be read", lambda path: path.write_text("garbage")),
+    "folder": ("recording cannot be read", lambda path: path.mkdir()),
+    "pipe": ("recording cannot be read", lambda path: os.mkfifo(path)),
+    "out of phase": ("recording is silent", lambda path: write_wav(path, np.stack([sweep(), -sweep()], 1))),
+}
+WHOLE_RECORDINGS = {
+    "24 bits": lambda path: write_wav(path, sweep(), subtype="PCM_24"),
+    "stereo": lambda path: write_wav(path, np.stack([sweep(), sweep()], 1)),
+    "stereo float of 48 kHz": lambda path: write_wav(path, np.stack([sweep(rate=48000)] * 2, 1), 48000, "FLOAT"),
+    "16 kHz": lambda path: write_wav(path, sweep(rate=16000), 16000),
+    "double": lambda path: write_wav(path, sweep(), subtype="DOUBLE"),
+    "open end": lambda path: write_wav(path, sweep()) or open_end(path),
+}
+
+
+def open_end(path: Path) -> None:
+    """As a program writes a WAV into a pipe, not knowing how long it gets."""
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + b"\xff" * 4 + content[8:40] + b"\xff" * 4 + content[44:])
+
+
+@pytest.mark.parametrize("name", [*BROKEN_RECORDINGS, *WHOLE_RECORDINGS])
+def test_a_recording_is_read_or_refused_by_name(tmp_path, name):
+    corpus, alignments = write_corpus(tmp_path / "corpus", ("good", "odd"))
+    (path := corpus / "wavs" / "odd.wav").unlink()
+    reason, write = BROKEN_RECORDINGS.get(name) or (None, WHOLE_RECORDINGS[name])
+    write(path)
+    summary = prepare(tmp_path / "out", corpus, alignments, n_workers=1)
+    assert summary.written == ["good"] + ["odd"] * (reason is None)
+    if reason is None:
+        train, validation = lj_speech.get_dataset(tmp_path / "out")
+        assert np.median(np.abs(train[0]["spectrogram"] - validation[0]["spectrogram"])) < 1
+    else:
+        assert summary.skipped["odd"].startswith(reason) and not list((tmp_path / "out").glob("odd*"))
+
+
+@pytest.mark.parametrize("part", [0.01, 0.5, 0.99])
+def test_a_torn_flac_is_refused_by_name(tmp_path, part):
+    corpus, alignments = write_corpus(tmp_path / "corpus", ("good",))
+    write_wav(corpus / "torn.flac", sweep())
+    cut(corpus / "torn.flac", part)
+    with (corpus / "metadata.csv").open("a") as file:
+        file.write(f"torn|raw|{TEXT}\n")
+    alignments.write_text(alignment_line("good") + "\n" + alignment_line("torn"))
+    summary = prepare(tmp_path / "out", corpus, alignments, n_workers=1)
+    assert summary.written == ["good"] and summary.skipped["torn"].startswith("recording cannot be read")
+
+
+BROKEN_TEXTS = [b"\xff|a\n", b"a1|" + b"x" * 5_000_000, b"id,text\na1," + b"x" * 200_000 + b"\n", b"a|b\rc|d\n", b""]
+
+
+@pytest.mark.parametrize("content", BROKEN_TEXTS, ids=range(len(BROKEN_TEXTS)))
+def test_broken_transcripts_are_named(tmp_path, content):
+    path = tmp_path / "metadata.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="metadata.csv"):
+        preparing.read_transcripts(path)
+    packed = tmp_path / "packed.csv.gz"
+    packed.write_bytes(gzip.compress(b"a1|some text|some text\n" * 99)[:-9])
+    with pytest.raises(ValueError, match="packed.csv.gz"):
+        preparing.read_transcripts(packed)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ValueError, match="metadata.csv is no ordinary file"):
+        preparing.read_transcripts(path)
+
+
+@pytest.mark.parametrize(
+    "line", ["[" * 200_000, "{}", '{"id": 5}', '{"id": ""}', '{"id": "a\\u0000"}', '{"id": "\\ud800"}', '{"id": "a/b"}',
+             '{"id": "%s"}' % ("a" * 300), "nothing"],
+    ids=lambda line: line[:20],
+)  # fmt: skip
+def test_broken_lines_of_alignments_are_numbered(tmp_path, line):
+    (tmp_path / "alignments.jsonl").write_text(alignment_line("a1") + "\n" + line + "\n")
+    with pytest.raises(ValueError, match="alignments.jsonl, line 2"):
+        preparing.find_alignments(tmp_path / "alignments.jsonl")
+
+
+@pytest.mark.parametrize("n_samples", ["1e999", "NaN", "-5", "0", "1" + "0" * 400, "1e12", '"5"', "null"])
+def test_without_recordings_the_length_is_checked(tmp_path, n_samples):
+    corpus, alignments = write_corpus(tmp_path / "corpus")
+    number = json.loads(alignment_line("a1"))["n_samples"]
+    alignments.write_text(alignment_line("a1").replace(str(number), n_samples) + "\n" + alignment_line("a2"))
+    summary = prepare(tmp_path / "out", None, alignments, corpus / "metadata.csv", n_workers=1)
+    assert summary.written == ["a2"] and summary.skipped["a1"].startswith("alignment ")
+
+
 def test_missing_input_says_what_to_do(tmp_path, capsys):
     corpus, alignments = write_corpus(tmp_path / "corpus")
     empty = tmp_path / "empty"

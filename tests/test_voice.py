@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -116,7 +117,7 @@ def test_the_pitch_that_was_tracked_counts(dataset_root, second_root):
     nothing_held_out = own.where(lambda item: False)
     second = data.read_second_speaker(second_root, nothing_held_out, tts.describe_data(own.alignments, 1))
     for place, (path, item) in enumerate(zip(second.mel_paths, second.alignments)):
-        rising = np.repeat(np.arange(len(item.codes)) + place, item.durations)
+        rising = np.repeat(4 + np.arange(len(item.codes)) / 5 + place, item.durations)
         tracked = np.stack([rising, np.full(len(rising), -5.0)]).astype(np.float32)
         np.save(beside(path), tracked)
     moved = melodies(read_features(own, CODES) + read_features(second, CODES, speaker=1))
@@ -125,6 +126,25 @@ def test_the_pitch_that_was_tracked_counts(dataset_root, second_root):
     np.save(beside(path), tracked[:, 1:])
     with pytest.raises(ValueError, match="prepare both again"):
         read_features(second, CODES, speaker=1)
+
+
+@pytest.mark.parametrize("pitch, loudness", [(np.nan, 0), (np.inf, 0), (1, 0), (9, 0), (5, 100), (5, -99), (5, np.nan),
+                                             (5, np.inf), (5, -np.inf)])  # fmt: skip
+def test_a_pitch_that_is_none_is_named(dataset_root, pitch, loudness):
+    dataset, _ = lj_speech.get_dataset(dataset_root)
+    path = dataset_root / "LJ001.pitch.npy"
+    n_frames = sum(dataset.alignments[0].durations)
+    np.save(path, np.stack([np.full(n_frames, pitch), np.full(n_frames, loudness)]))
+    with pytest.raises(ValueError, match="LJ001.pitch.npy.*prepare it again"):
+        read_features(dataset, CODES)
+    for content in (b"", path.read_bytes()[:-1], b"garbage"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="LJ001.pitch.npy.*prepare it again"):
+            read_features(dataset, CODES)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ValueError, match="LJ001.pitch.npy is no ordinary file"):
+        read_features(dataset, CODES)
 
 
 def speakers(batch, *of_items) -> torch.Tensor:
