@@ -4,6 +4,7 @@
 # make voice CLIPS=wavs ALIGNMENTS=alignments.jsonl.gz TRANSCRIPTS=metadata.csv
 #                                          train a voice, from recordings to runs/voice/TTS.pth; again resumes
 # make vocoder CLIPS=wavs ...              train the vocoder on these recordings and that voice: runs/voice/vocoder.pth
+# make pictures                            the pictures of the README again, of the voice that is here (needs Chromium)
 # make report                              write report.pdf from report.md (a small download of its own, no PyTorch)
 # The first two set up what they need in .venv the first time: about 5 GB, most of it PyTorch with CUDA.
 
@@ -13,7 +14,7 @@ OUT ?= demo.wav
 BIN := .venv/bin
 export TEXT OUT
 
-.PHONY: demo test fuzz voice vocoder report
+.PHONY: demo test fuzz voice vocoder report pictures
 
 demo: .venv/installed
 	$(BIN)/python -m say "$$TEXT" --out "$$OUT"
@@ -87,6 +88,10 @@ $(VOICE)/vocoder-pruned.pth: $(VOICE)/vocoder-wide.pth
 $(VOICE)/vocoder.pth: $(VOICE)/vocoder-pruned.pth
 	$(BIN)/python -m recipe train-vocoder $(CLIPS) --predicted $(VOICE)/predicted --init $< --steps $(PRUNED_STEPS) \
 	    --adversarial-from 0 --learning-rate 5e-4 $(TRAIN) --logdir $(VOICE)/vocoder --out $@
+
+pictures: .venv/installed-dev
+	$(BIN)/python benchmarks/pictures.py --text "$$TEXT" --out samples/spectrogram.png
+	$(BIN)/python benchmarks/page_picture.py samples/page.png
 
 report: .venv/installed-report
 	$(BIN)/python benchmarks/report_pdf.py report.md report.pdf

@@ -1,16 +1,20 @@
-"""A picture of the page of `say --serve`, by Chromium without a screen (pip install selenium).
+"""A picture of the page of `say --serve`, by Chromium without a screen (Debian: chromium, chromium-driver).
 
-    python benchmarks/page_picture.py page.png
+    python benchmarks/page_picture.py samples/page.png
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import pathlib
 import shutil
 import subprocess
 import sys
 import time
+
+from pictures import write_png
+from PIL import Image
 
 ROOT = pathlib.Path(__file__).parent.parent
 TEXT = "Four hours of steady work faced us before the evening tea."
@@ -22,8 +26,8 @@ def photograph(address: str, path: pathlib.Path) -> None:
 
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
-    for argument in ("--headless=new", "--no-sandbox", "--window-size=1000,900", "--mute-audio"):
-        options.add_argument(argument)
+    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "window-size=1000,900", "mute-audio"):
+        options.add_argument(f"--{argument}")
     browser = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
     try:
         browser.get(address)
@@ -36,7 +40,7 @@ def photograph(address: str, path: pathlib.Path) -> None:
         time.sleep(0.5)
         height = browser.execute_script("return document.documentElement.scrollHeight")
         browser.set_window_size(1000, height + 150)
-        path.write_bytes(browser.find_element("tag name", "main").screenshot_as_png)
+        write_png(Image.open(io.BytesIO(browser.find_element("tag name", "main").screenshot_as_png)), path)
     finally:
         browser.quit()
 
@@ -45,6 +49,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("path", type=pathlib.Path)
     options = parser.parse_args()
+    if None in (shutil.which("chromium"), shutil.which("chromedriver")):
+        parser.exit(1, "A browser is needed: apt-get install chromium chromium-driver\n")
     command = [sys.executable, "-m", "say", "--serve", "--port", "8123"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:

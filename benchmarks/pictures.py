@@ -1,9 +1,11 @@
-"""Spectrograms to look at: a held-out recording and what checkpoints make of its phonemes and durations.
+"""Spectrograms to look at: a text that was spoken; a held-out recording and what checkpoints make of its phonemes.
 
+    python benchmarks/pictures.py --text "Four hours of steady work." --out samples/spectrogram.png
     python benchmarks/pictures.py --checkpoint TTS.pth --dataset LJ-Speech-aligned --out report/spectrograms.png
     python benchmarks/pictures.py --checkpoint first.pth --compare second.pth --titles "at first" later --alignment ...
 
-With the durations of the recording a moment has the same place in each row; all rows have one scale of colours, from
+With --text the checkpoint speaks it; phonemes and words are labelled. With --dataset all checkpoints get the phonemes
+and durations of one recording, so a moment has the same place in each row; all rows have one scale of colours, from
 silence to the loudest of LJ Speech. `--alignment` adds the weights of the first checkpoint's upsampling. The utterance
 is the first validation one that lasts 2 to 5 seconds, or `--utterance LJ001-0011`.
 """
@@ -30,6 +32,8 @@ import lj_speech  # noqa: E402
 import part2_solution as tts  # noqa: E402
 from part2_solution import Vocabulary, collate, denormalise  # noqa: E402
 from recipe import melody  # noqa: E402
+from speech import picture  # noqa: E402
+from speech.record import Phoneme, Record  # noqa: E402
 
 SECONDS = (2, 5)  # long enough to see words, short enough to see phonemes
 FRAME_SECONDS = lj_speech.FRAME_MILLISECONDS / 1000
@@ -68,29 +72,16 @@ def predict(
 # -------- Drawing ----------------------------------------------------------------------------------------------------
 
 
-def label_phonemes(panel, sample: dict) -> None:
-    """Phonemes above the panel, each at its middle, on four levels by turns: next to each other they would overlap."""
-    durations = np.array(sample["phonemes_duration"])
-    centres = (np.cumsum(durations) - durations / 2) * FRAME_SECONDS
-    spoken = np.flatnonzero(durations)
-    labels = [sample["phonemes_code"][n] + "\n" * (i % 4) for i, n in enumerate(spoken)]
-    axis = panel.secondary_xaxis("top")
-    axis.set_xticks(centres[spoken], labels, fontsize=6, linespacing=1.0)
-    axis.tick_params(length=2, pad=1)
+def phonemes_of(sample: dict) -> list[Phoneme]:
+    """Those of a sample of `lj_speech.get_dataset`, with their times."""
+    rows = zip(*(sample[f"phonemes_{name}"] for name in ("code", "start", "duration")))
+    return [Phoneme(code, n * FRAME_SECONDS, (n + frames) * FRAME_SECONDS, frames) for code, n, frames in rows]
 
 
-def draw_spectrogram(panel, spectrogram: np.ndarray, title: str, sample: dict):
-    """(80, T), low bands at the bottom, thin lines where phonemes begin."""
-    limits = {"vmin": lj_speech.SPECTROGRAMS_MIN, "vmax": lj_speech.SPECTROGRAMS_MAX}
-    extent = (0, spectrogram.shape[1] * FRAME_SECONDS, 0, len(spectrogram))
-    image = panel.imshow(
-        spectrogram, origin="lower", aspect="auto", extent=extent, cmap="magma", interpolation="nearest", **limits
-    )
-    for start in sample["phonemes_start"][1:]:
-        panel.axvline(start * FRAME_SECONDS, color="white", linewidth=0.4, alpha=0.35)
-    panel.set_title(title, fontsize=9, loc="left")
-    panel.set_ylabel("mel band", fontsize=8)
-    return image
+def draw_scale(figure, image, panels: Sequence) -> None:
+    bar = figure.colorbar(image, ax=list(panels), pad=0.01, fraction=0.03, aspect=40)
+    bar.set_label("log amplitude", fontsize=8)
+    bar.ax.tick_params(labelsize=7)
 
 
 def draw_alignment(panel, alignment: np.ndarray, title: str) -> None:
@@ -106,35 +97,56 @@ def draw(rows: Sequence[tuple[str, np.ndarray]], sample: dict, alignment: np.nda
     n_panels = len(rows) + (alignment is not None)
     size = (8, 0.7 + 1.6 * n_panels)
     figure, panels = plt.subplots(n_panels, 1, figsize=size, sharex=True, layout="constrained", squeeze=False)
-    panels = panels[:, 0]
+    panels, phonemes = panels[:, 0], phonemes_of(sample)
     for panel, (title, spectrogram) in zip(panels, rows):
-        image = draw_spectrogram(panel, spectrogram, title, sample)
+        image = picture.draw_spectrogram(panel, spectrogram, phonemes)
+        panel.set_title(title, fontsize=9, loc="left")
     if alignment is not None:
         draw_alignment(panels[-1], alignment, rows[1][0])
-    label_phonemes(panels[0], sample)
+    picture.label_phonemes(panels[0], phonemes)
     panels[-1].set_xlabel("seconds", fontsize=8)
     for panel in panels:
         panel.tick_params(labelsize=7)
-    bar = figure.colorbar(image, ax=panels[: len(rows)].tolist(), pad=0.01, fraction=0.03, aspect=40)
-    bar.set_label("log amplitude", fontsize=8)
-    bar.ax.tick_params(labelsize=7)
+    draw_scale(figure, image, panels[: len(rows)])
+    save(figure, path)
+
+
+def draw_text(spoken: Record, path: pathlib.Path) -> None:
+    """A text that was spoken, with its phonemes and words."""
+    figure, panel = plt.subplots(figsize=(8, 2.9), layout="constrained")
+    draw_scale(figure, picture.draw(spoken, panel), [panel])
+    panel.tick_params(labelsize=7)
     save(figure, path)
 
 
 def save(figure, path: pathlib.Path, dpi: int = 130) -> None:
-    """A PNG of 256 colours: half the size of one with all of them."""
     figure.set_dpi(dpi)
     figure.canvas.draw()
-    picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture.quantize(256, Image.Quantize.MAXCOVERAGE).save(path, optimize=True, dpi=(dpi, dpi))
+    write_png(Image.fromarray(np.asarray(figure.canvas.buffer_rgba())), path, dpi=(dpi, dpi))
     plt.close(figure)
+
+
+def write_png(picture: Image.Image, path: pathlib.Path, **options) -> None:
+    """Of 256 colours: half the size of one with all of them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    few = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
+    few.save(path, optimize=True, **options)
 
 
 # -------- Command line -----------------------------------------------------------------------------------------------
 
 
 def run(options: argparse.Namespace) -> None:
+    if options.text:
+        draw_text(tts.TextToSpeechSynthesizer(options.checkpoint).speak(options.text), options.out)
+        name = options.text
+    else:
+        name = draw_checkpoints(options)
+    print(f"{options.out}: {name}, {options.out.stat().st_size / 1000:.0f} kB")
+
+
+def draw_checkpoints(options: argparse.Namespace) -> str:
+    """Returns the name of the utterance."""
     checkpoints = [options.checkpoint, *options.compare]
     titles = options.titles or [path.name for path in checkpoints]
     if len(titles) != len(checkpoints):
@@ -146,7 +158,7 @@ def run(options: argparse.Namespace) -> None:
     title = f"recording {name}: “{textwrap.shorten(sample['text'], 85, placeholder=' …')}”"
     rows = [(title, sample["spectrogram"]), *zip(titles, (mels for mels, _ in predictions))]
     draw(rows, sample, predictions[0][1] if options.alignment else None, options.out)
-    print(f"{options.out}: {name}, {options.out.stat().st_size / 1000:.0f} kB")
+    return name
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -154,7 +166,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--checkpoint", type=pathlib.Path, default=tts.CHECKPOINT_PATH)
     parser.add_argument("--compare", type=pathlib.Path, nargs="+", default=[], help="more checkpoints, a row each")
     parser.add_argument("--titles", nargs="+", help="of the checkpoints' rows; default: the names of the files")
-    parser.add_argument("--dataset", type=pathlib.Path, required=True)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--text", help="to be spoken")
+    what.add_argument("--dataset", type=pathlib.Path, help="LJ-Speech-aligned: of its held-out part")
     parser.add_argument("--utterance", help="ID of a held-out utterance, e.g. LJ001-0011")
     parser.add_argument("--alignment", action="store_true", help="add a row: the weights of the upsampling")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="a .png")

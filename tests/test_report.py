@@ -14,6 +14,9 @@ import report_pdf
 from conftest import train, train_voice, write_utterance
 from PIL import Image
 
+from speech import picture
+from speech.record import Phoneme, Record, Word
+
 ROOT = pathlib.Path(report_pdf.__file__).resolve().parent.parent
 
 needs_report_packages = pytest.mark.skipif(
@@ -234,3 +237,26 @@ def test_bad_arguments_are_named(dataset_root, tmp_path, capsys, more, message):
     with pytest.raises(SystemExit, match="1"):
         pictures.main(["--dataset", str(dataset_root), "--out", str(tmp_path / "x.png"), *more])
     assert message in capsys.readouterr().err and not (tmp_path / "x.png").exists()
+
+
+# -------- A text that was spoken --------------------------------------------------------------------------------------
+
+
+def test_a_text_is_drawn_with_its_phonemes_and_words(voice, tmp_path, capsys):
+    text = "Sob, bee. See?"
+    pictures.main(["--checkpoint", str(voice), "--text", text, "--out", str(tmp_path / "text.png")])
+    assert Image.open(tmp_path / "text.png").format == "PNG" and text in capsys.readouterr().out
+
+
+def test_words_and_phonemes_are_where_they_are_heard():
+    phonemes = [Phoneme("pau", 0.0, 0.5, 43), Phoneme("AY1", 0.5, 1.0, 43), Phoneme("Z", 1.0, 1.0, 0)]
+    words = [Word("eyes", 0.5, 1.0, phonemes[1:], (0, 5))]
+    frames = np.full((80, 86), -5.0, np.float32)
+    spoken = Record("Eyes.", np.zeros((1, 22050), np.float32), words, phonemes, frames)
+    figure, panel = pictures.plt.subplots()
+    picture.draw(spoken, panel)
+    marks = {axis.get_xticklabels()[-1].get_text().strip(): axis.get_xticks()[-1] for axis in panel.child_axes}
+    assert marks == {"AY1": 0.75, "Eyes.": 0.75}, "the phoneme of no duration is not there"
+    assert {line.get_xdata()[0] for line in panel.lines} == {0.5, 1.0}
+    assert panel.get_xlim() == pytest.approx((0, 1), abs=0.01)
+    pictures.plt.close(figure)
