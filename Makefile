@@ -5,6 +5,7 @@
 #                                          train a voice, from recordings to runs/voice/TTS.pth; again resumes
 # make vocoder CLIPS=wavs ...              train the vocoder on these recordings and that voice: runs/voice/vocoder.pth
 # make pictures                            the pictures of the README again, of the voice that is here (needs Chromium)
+# make address REPOSITORY=jane/speech      for whoever publishes this: where it is on GitHub, for Colab
 # make report                              write report.pdf from report.md (a small download of its own, no PyTorch)
 # The first two set up what they need in .venv the first time: about 5 GB, most of it PyTorch with CUDA.
 
@@ -14,7 +15,7 @@ OUT ?= demo.wav
 BIN := .venv/bin
 export TEXT OUT
 
-.PHONY: demo test fuzz voice vocoder report pictures
+.PHONY: demo test fuzz voice vocoder report pictures address
 
 demo: .venv/installed
 	$(BIN)/python -m say "$$TEXT" --out "$$OUT"
@@ -92,6 +93,9 @@ $(VOICE)/vocoder.pth: $(VOICE)/vocoder-pruned.pth
 pictures: .venv/installed-dev
 	$(BIN)/python benchmarks/pictures.py --text "$$TEXT" --out samples/spectrogram.png
 	$(BIN)/python benchmarks/page_picture.py samples/page.png
+
+address:
+	sed -i 's|OWNER/REPOSITORY|$(REPOSITORY)|g' notebook.ipynb
 
 report: .venv/installed-report
 	$(BIN)/python benchmarks/report_pdf.py report.md report.pdf
