@@ -4,6 +4,7 @@
 # make voice CLIPS=wavs ALIGNMENTS=alignments.jsonl.gz TRANSCRIPTS=metadata.csv
 #                                          train a voice, from recordings to runs/voice/TTS.pth; again resumes
 # make vocoder CLIPS=wavs ...              train the vocoder on these recordings and that voice: runs/voice/vocoder.pth
+# make samples                             ten sentences by this voice, hibari and Piper: runs/samples/index.html, to listen
 # make pictures                            the pictures of the README again, of the voice that is here (needs Chromium)
 # make address REPOSITORY=jane/speech      for whoever publishes this: where it is on GitHub, for Colab
 # make report                              write report.pdf from report.md (a small download of its own, no PyTorch)
@@ -15,7 +16,7 @@ OUT ?= demo.wav
 BIN := .venv/bin
 export TEXT OUT
 
-.PHONY: demo test fuzz voice vocoder report pictures address
+.PHONY: demo test fuzz voice vocoder report pictures address samples
 
 demo: .venv/installed
 	$(BIN)/python -m say "$$TEXT" --out "$$OUT"
@@ -89,6 +90,9 @@ $(VOICE)/vocoder-pruned.pth: $(VOICE)/vocoder-wide.pth
 $(VOICE)/vocoder.pth: $(VOICE)/vocoder-pruned.pth
 	$(BIN)/python -m recipe train-vocoder $(CLIPS) --predicted $(VOICE)/predicted --init $< --steps $(PRUNED_STEPS) \
 	    --adversarial-from 0 --learning-rate 5e-4 $(TRAIN) --logdir $(VOICE)/vocoder --out $@
+
+samples: .venv/installed-eval
+	$(BIN)/python benchmarks/samples_page.py --out runs/samples/index.html
 
 pictures: .venv/installed-dev
 	$(BIN)/python benchmarks/pictures.py --text "$$TEXT" --out samples/spectrogram.png

@@ -1,20 +1,27 @@
 """How well word times agree with the audio: pocketsphinx looks for the words in what was spoken.
 
-    python benchmarks/word_times.py [--engine torch]
+    python benchmarks/word_times.py --engine torch
+    python benchmarks/word_times.py --engine onnx                     # after `python -m recipe export`
+
+The last row but one is the README's sentence again, its times read back from the captions that `say` writes.
 """
 
 from __future__ import annotations
 
 import argparse
 import pathlib
+import re
 import sys
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
-from recipe.prepare import force_align  # noqa: E402
+from recipe.prepare import Segment, force_align  # noqa: E402
 from say import engines  # noqa: E402
+from speech import captions  # noqa: E402
+from speech.record import Record  # noqa: E402
 
 DEMO = "Four hours of steady work faced us before the evening tea."
 TEXTS = [
@@ -37,29 +44,57 @@ class Agreement(NamedTuple):
         return float(np.abs(np.concatenate(self)).mean())
 
 
+def align(said: Record) -> list[Segment]:
+    """Where the aligner hears the words. Raises ValueError where it finds no path."""
+    return force_align(said.audio[0], [[phoneme.code for phoneme in word.phonemes] for word in said.words]).words
+
+
+def compare(told: Sequence[tuple[float, float]], heard: Sequence[tuple[float, float]]) -> Agreement:
+    """Of start and end of each word, in seconds."""
+    return Agreement(*(1000 * (np.array(told) - np.array(heard))).T)
+
+
 def measure(voice, text: str) -> Agreement:
-    """Raises ValueError where the aligner finds no path."""
     said = voice.speak(text)
-    found = force_align(said.audio[0], [[phoneme.code for phoneme in word.phonemes] for word in said.words]).words
-    told = np.array([(word.start, word.end) for word in said.words])
-    heard = np.array([(word.start, word.end) for word in found])
-    return Agreement(*(1000 * (told - heard)).T)
+    return compare([(word.start, word.end) for word in said.words], [(word.start, word.end) for word in align(said)])
+
+
+def measure_captions(voice, text: str) -> Agreement:
+    """The same with times from a captions file, a caption for each word as it is written."""
+    said = voice.speak(text)
+    found, heard = iter(align(said)), []
+    for written in said.written:
+        segments = [next(found) for _ in written.words]
+        heard.append((segments[0].start, segments[-1].end))
+    return compare(read_times(captions.srt(said.words, text, "word")), heard)
+
+
+def read_times(srt: str) -> list[tuple[float, float]]:
+    """Start and end of each caption, in seconds."""
+    times = []
+    for line in re.findall(r"^.+ --> .+$", srt, re.MULTILINE):
+        hours, minutes, seconds = zip(*(time.replace(",", ".").split(":") for time in line.split(" --> ")))
+        times.append(tuple(3600 * float(h) + 60 * float(m) + float(s) for h, m, s in zip(hours, minutes, seconds)))
+    return times
+
+
+def print_row(name: str, agreement: Agreement) -> None:
+    means = (f"{part.mean():+.0f} ms" for part in agreement)
+    print(f"| {name} | {len(agreement.starts)} | {agreement.error:.0f} ms | {' | '.join(means)} |")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", choices=engines.ENGINES, default="auto")
-    voice = engines.open_voice(parser.parse_args().engine)
-    every = []
+    parser.add_argument("--checkpoint", type=pathlib.Path, help="another voice")
+    options = parser.parse_args()
+    voice = engines.open_voice(options.engine, options.checkpoint)
     print("| text | words | mean error of borders | starts, mean | ends, mean |\n|---|---:|---:|---:|---:|")
-    for text in TEXTS:
-        agreement = measure(voice, text)
-        every.append(agreement)
-        means = (f"{part.mean():+.0f} ms" for part in agreement)
-        print(f"| {text} | {len(agreement.starts)} | {agreement.error:.0f} ms | {' | '.join(means)} |")
-    total = Agreement(*map(np.concatenate, zip(*every)))
-    means = (f"{part.mean():+.0f} ms" for part in total)
-    print(f"| all | {len(total.starts)} | {total.error:.0f} ms | {' | '.join(means)} |")
+    every = [measure(voice, text) for text in TEXTS]
+    for text, agreement in zip(TEXTS, every):
+        print_row(text, agreement)
+    print_row("captions of the first", measure_captions(voice, DEMO))
+    print_row("all but these captions", Agreement(*map(np.concatenate, zip(*every))))
 
 
 if __name__ == "__main__":

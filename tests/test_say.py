@@ -1,5 +1,6 @@
 """The command line, as a user types it."""
 
+import contextlib
 import fcntl
 import io
 import json
@@ -381,6 +382,27 @@ def test_each_example_of_the_help_runs(voice, line, monkeypatch, tmp_path):
         command_line.main(shlex.split(after))
     for name in re.findall(r"--(?:out|captions) ([a-z0-9.]+)", after):
         assert pathlib.Path(name).stat().st_size > 50
+
+
+def test_the_readme_shows_what_comes_back(voice, capsys):
+    """All that is shown without a pipe or a server; of numbers that they are there, for another voice has others."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    session = readme.partition("## What it does")[2].partition("\n\n    ")[2].partition("\n\n")[0]
+    pathlib.Path("chapter.txt").touch()
+    shown = [part.strip().partition("\n") for part in ("    " + session).split("    $ ") if part.strip()]
+    assert len(shown) >= 5
+    for command, _, expected in shown:
+        what, *arguments = shlex.split(command)
+        if "|" in arguments or "--serve" in arguments:
+            continue
+        if what == "cat":
+            print(pathlib.Path(arguments[0]).read_text(), end="")
+        else:
+            with contextlib.suppress(SystemExit):
+                command_line.main(arguments)
+        printed = "".join(capsys.readouterr())
+        expected = [line.strip() for line in expected.splitlines()]
+        assert [re.sub(r"\d", "0", line) for line in printed.splitlines()] == [re.sub(r"\d", "0", e) for e in expected]
 
 
 def test_help_and_version(capsys):

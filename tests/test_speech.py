@@ -281,6 +281,10 @@ def test_an_aligner_finds_the_words_of_the_demo_where_they_are_told(voice):
 
     agreement = word_times.measure(voice, word_times.DEMO)
     assert len(agreement.starts) == 11 and agreement.error < 30, "milliseconds; 60 are asked for"
+    written = word_times.measure_captions(voice, word_times.DEMO)
+    np.testing.assert_allclose(written.starts, agreement.starts, atol=0.5, err_msg="the captions tell the same, in ms")
+    dear = word_times.measure_captions(voice, "It costs $3.50 today.")
+    assert len(dear.starts) == 4 and dear.error < 60, "the price is one caption, and several spoken words"
     late = voice.with_settings()
     late.vocode = lambda speech: torch.nn.functional.pad(voice.vocode(speech), (2205, 0))
     assert word_times.measure(late, word_times.DEMO).error > 60, "a tenth of a second would be noticed"
