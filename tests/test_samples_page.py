@@ -4,12 +4,13 @@ import base64
 import html.parser
 import io
 
+import evaluate
 import numpy as np
 import pytest
+import samples_page
 import soundfile
 from conftest import ROOT
 
-from benchmarks import evaluate, samples_page
 from lj_speech import SAMPLING_RATE
 
 TEXTS = ["Is <b> bold?", "It rains & pours."]
