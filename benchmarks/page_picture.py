@@ -23,6 +23,7 @@ LOOK_AT = 1.6  # seconds
 
 def photograph(address: str, path: pathlib.Path) -> None:
     from selenium import webdriver
+    from selenium.webdriver.support.ui import WebDriverWait
 
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
@@ -34,8 +35,7 @@ def photograph(address: str, path: pathlib.Path) -> None:
         browser.execute_script(f"text.value = {TEXT!r}; document.querySelector('details').open = true")
         time.sleep(1)
         browser.find_element("id", "speak").click()
-        while "s of speech" not in browser.find_element("id", "status").text:
-            time.sleep(0.1)
+        WebDriverWait(browser, 60).until(lambda page: "s of speech" in page.find_element("id", "status").text)
         browser.execute_script(f"audio.pause(); audio.currentTime = {LOOK_AT}")
         time.sleep(0.5)
         height = browser.execute_script("return document.documentElement.scrollHeight")
