@@ -1,1 +1,1 @@
-"""What every engine of the voice shares: settings, the result record with its times, captions, a picture. No PyTorch."""
+"""What every engine of the voice shares: settings, the record of what was said, captions, a picture. No PyTorch."""
