@@ -62,7 +62,6 @@ def make_page(voices: Mapping[str, Callable], texts: Sequence[str], judges: Judg
     return template.render(
         voices=list(voices), sentences=list(zip(texts, zip(*columns))), rate=SAMPLING_RATE, checkpoint=checkpoint,
         rows=[evaluate.summarise(name, spoken[name], scores[name]) for name in spoken],
-        machine=evaluate.describe(evaluate.machine()),
     )  # fmt: skip
 
 
