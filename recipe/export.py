@@ -7,7 +7,7 @@ it was made from, and four graphs, each for float32 and for 8 bits, which share 
     phonemes        tokens (N,) -> encoded (N, D), frames (N,), which are not rounded yet
     spectrogram     encoded, durations (N,), features -> mels (T, M), alignment (T, N), pitch (T,)
     filters         mels (T, M) -> the vocoder's filters (T, F)
-    gains           loudness of short windows (4 T, F) -> their gains
+    gains           log power of short windows (4 T, F) -> their gains
 They are written for one sentence without padding, with batch normalisation folded into the layers before it.
 """
 
@@ -75,8 +75,10 @@ def linear_parts(x: Value, layer: nn.Linear, scales: Sequence[float] = (1.0, 1.0
     return parts
 
 
-def convolution(x: Value, layer: nn.Conv1d, exact: bool = False) -> Value:
-    return x.graph.convolution(x, numbers(layer.weight), numbers(layer.bias), exact)
+def convolution(x: Value, neighbours: Value, layer: nn.Conv1d, scale: np.ndarray | None = None) -> Value:
+    """layer(x) * scale"""
+    bias = numbers(layer.bias) if scale is None else numbers(layer.bias) * scale
+    return x.graph.convolution(x, neighbours, numbers(layer.weight), bias, scale)
 
 
 def layer_norm(x: Value, layer: nn.LayerNorm) -> Value:
@@ -111,26 +113,29 @@ def attention(x: Value, layer: nn.MultiheadAttention, scale: np.ndarray, shift: 
     return linear(joined, layer.out_proj, scale, shift)
 
 
-def residual_convolution(x: Value, block: tts.ResidualConvolution) -> Value:
+def residual_convolution(x: Value, neighbours: Value, block: tts.ResidualConvolution) -> Value:
     scale, shift = affine(block.norm)
-    return x + (convolution(x, block.convolution).relu() * scale + shift)
+    if (scale >= 0).all():  # then it may as well come before the ReLU
+        return x + (convolution(x, neighbours, block.convolution, scale).relu() + shift)
+    return x + (convolution(x, neighbours, block.convolution).relu() * scale + shift)
 
 
-def block(x: Value, part: tts.Block) -> Value:
+def block(x: Value, neighbours: Value, part: tts.Block) -> Value:
     scale, shift = affine(part.attention_norm)
     x = x * scale + attention(x, part.attention, scale, shift)
     scale, shift = affine(part.feed_forward_norm)
     inner = linear(x, part.feed_forward[0]).relu()
     x = x * scale + linear(inner, part.feed_forward[2], scale, shift)
-    return residual_convolution(x, part.residual_convolution)
+    return residual_convolution(x, neighbours, part.residual_convolution)
 
 
 def blocks(x: Value, part: tts.Blocks) -> Value:
     graph, n_positions = x.graph, x.length()
     stored = graph.weight(numbers(part.positions))
     x = x + graph.op("Slice", stored, np.array([0]), n_positions.unsqueeze(0), np.array([0]))
+    neighbours = graph.neighbours(x, part.blocks[0].residual_convolution.convolution.kernel_size[0])
     for each in part.blocks:
-        x = block(x, each)
+        x = block(x, neighbours, each)
     return x
 
 
@@ -194,8 +199,9 @@ def export_spectrogram(model: AcousticModel, shared: Weights, int8: bool) -> Gra
 def decode(frames: Value, decoder: tts.Decoder) -> Value:
     coarse = linear(blocks(frames, decoder.blocks), decoder.projection)
     x = linear(coarse, decoder.post_input)
+    neighbours = x.graph.neighbours(x, decoder.post_blocks[0].convolution.kernel_size[0])
     for each in decoder.post_blocks:
-        x = residual_convolution(x, each)
+        x = residual_convolution(x, neighbours, each)
     return coarse + linear(x, decoder.post_projection)
 
 
@@ -239,7 +245,8 @@ def export_filters(model: network.Vocoder, shared: Weights, int8: bool) -> Graph
     graph = Graph("filters", shared, int8)
     mels = graph.input("mels", ["T", MEL_SCALE_BINS])
     normalised = (mels - SPECTROGRAMS_MEAN) / SPECTROGRAMS_STD
-    x = layer_norm(convolution(normalised, model.input, exact=True), model.input_norm)
+    neighbours = graph.neighbours(mels, model.input.kernel_size[0])
+    x = layer_norm(convolution(normalised, neighbours, model.input), model.input_norm)
     for part in model.blocks:
         x = vocoder_block(x, part)
     x = layer_norm(x, model.output_norm)
@@ -249,7 +256,7 @@ def export_filters(model: network.Vocoder, shared: Weights, int8: bool) -> Graph
     power_of_voice, power_of_noise = ((part * part).mean(1) for part in (voice, noise))
     share = power_of_voice / (power_of_voice + power_of_noise).clip(least=1e-20)
     noise = noise * (share * (NOISE_IN_VOICE - 1) + 1.0)
-    graph.output("pitch", linear(x, model.pitch, exact=True), ["T", model.config.n_pitches])
+    graph.output("pitch", linear(x, model.pitch), ["T", model.config.n_pitches])
     for name, value in (("voice", voice), ("phase", phase), ("noise", noise)):
         graph.output(name, value, ["T", N_FREQUENCIES])
     graph.output("details", linear(x, model.details), ["T", SHORT_PER_FRAME * model.config.short_width])
@@ -257,11 +264,15 @@ def export_filters(model: network.Vocoder, shared: Weights, int8: bool) -> Graph
 
 
 def export_gains(model: network.Vocoder, shared: Weights, int8: bool) -> Graph:
-    """`ShortGains`, of the loudness of the voice in short windows, with its gain as amplitude and phase."""
+    """`ShortGains`, of the log power of the voice in short windows, with its gain as amplitude and phase."""
     graph, part, config = Graph("gains", shared, int8), model.short_gains, model.config
-    loudness = graph.input("loudness", ["S", layout.N_SHORT_FREQUENCIES])
+    log_power = graph.input("log_power", ["S", layout.N_SHORT_FREQUENCIES])
     details = graph.input("details", ["T", SHORT_PER_FRAME * config.short_width])
-    x = linear(loudness, part.input, exact=True) + details.reshape(-1, config.short_width)
+    # Loudness is (log_power + log(LOUDNESS_SCALE)) / 6 + 2: folded into the layer that sees it.
+    weight, offset = numbers(part.input.weight), math.log(layout.LOUDNESS_SCALE) / 6 + 2
+    bias = numbers(part.input.bias) + offset * weight.sum(1)
+    x = graph.linear(log_power, weight, bias, np.full(len(bias), 1 / 6, np.float32))
+    x = x + details.reshape(-1, config.short_width)
     for each in part.blocks:
         x = vocoder_block(x, each)
     scales = 1 / LARGEST_GAIN, 1.0, 1 / LARGEST_GAIN

@@ -175,22 +175,29 @@ class Graph:
         stored = self.weight(weight.T)
         return self.op("Gemm", x, stored if scale is None else stored * scale.astype(np.float32), bias)
 
-    def convolution(self, x: Value, weight: np.ndarray, bias: np.ndarray, exact: bool = False) -> Value:
-        """(L, D) -> (L, D'), weight (D', D, K) as PyTorch has it, zero padding: one product with K shifted copies."""
-        n_out, _, size = weight.shape
-        flat, margins = weight.transpose(0, 2, 1).reshape(n_out, -1), np.array([size // 2, 0, size // 2, 0])
-        if self.int8 and not exact and weight.size >= self.LARGE:
-            rounded, step, zero = self._quantise(x)
-            columns = self._columns(self.op("Pad", rounded, margins, zero), size)
-            return self._product8(columns, step, zero, flat, bias, None)
-        return self.linear(self._columns(self.op("Pad", x, margins), size), flat, bias, exact=True)
+    def neighbours(self, x: Value, size: int) -> Value:
+        """(L, D) -> (L, K) int64: where in x, padded for a convolution of K positions, each finds its inputs."""
+        places = self.op("Range", np.array(0), x.length(), np.array(1))
+        return places.unsqueeze(1) + np.arange(size)
 
-    def _columns(self, padded: Value, size: int) -> Value:
-        """(L + size - 1, D) -> (L, size D)"""
-        ends = [*range(1 - size, 0), np.iinfo(np.int64).max]
-        axis = np.array([0])
-        shifted = [self.op("Slice", padded, np.array([i]), np.array([end]), axis) for i, end in enumerate(ends)]
-        return self.op("Concat", *shifted, axis=1)
+    def convolution(
+        self, x: Value, neighbours: Value, weight: np.ndarray, bias: np.ndarray, scale: np.ndarray | None = None
+    ) -> Value:
+        """(L, D) -> (L, D'), weight (D', D, K) as PyTorch has it, zero padding: one product with K shifted copies.
+
+        `scale` as in `linear`.
+        """
+        n_out, width, size = weight.shape
+        margins, zero, step = np.array([size // 2, 0, size // 2, 0]), None, None
+        in_8_bits = self.int8 and weight.size >= self.LARGE
+        if in_8_bits:
+            x, step, zero = self._quantise(x)
+        padded = self.op("Pad", x, margins, zero)
+        columns = self.op("Gather", padded, neighbours).reshape(-1, size * width)
+        flat = weight.transpose(0, 2, 1).reshape(n_out, -1)
+        if in_8_bits:
+            return self._product8(columns, step, zero, flat, bias, scale)
+        return self.linear(columns, flat, bias, scale)
 
     def _quantise(self, x: Value) -> Sequence[Value]:
         """-> x in 8 bits, their step and their zero, found anew for each utterance."""
@@ -209,13 +216,14 @@ class Graph:
         return self.op("MatMulIntegerToFloat", *inputs, domain="com.microsoft")
 
     def depthwise(self, x: Value, weight: np.ndarray, bias: np.ndarray) -> Value:
-        """(L, D) -> (L, D), weight (D, 1, K), zero padding. As an image of one line, for which onnxruntime is fast."""
+        """(L, D) -> (L, D), weight (D, 1, K), zero padding. As an image of one line, whose transposed axes onnxruntime
+        joins with its own change of layout."""
         width, _, size = weight.shape
         image = self.op(
-            "Conv", x.transpose(1, 0).unsqueeze(0, 2), weight[:, :, None], bias, group=width,
+            "Conv", x.unsqueeze(0, 1).transpose(0, 3, 1, 2), weight[:, :, None], bias, group=width,
             kernel_shape=[1, size], pads=[0, size // 2, 0, size // 2],
         )  # fmt: skip
-        return image.squeeze(0, 2).transpose(1, 0)
+        return image.transpose(0, 2, 3, 1).squeeze(0, 1)
 
     def layer_norm(self, x: Value, weight: np.ndarray, bias: np.ndarray, epsilon: float) -> Value:
         return self.op("LayerNormalization", x, weight, bias, epsilon=epsilon)

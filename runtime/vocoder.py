@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from runtime.archive import Archive
 from vocoder import layout
@@ -91,7 +92,7 @@ class Vocoder:
         sources.append(overlap_add(lambda part: noise[part] * filters["noise"][part], n_frames, FFT_SIZE))
         inside = slice(SHORT_START, SHORT_START + (n_windows + 3) * SHORT_HOP)
         short_voice, short_noise = (short_spectra(source[inside], n_windows) for source in sources)
-        gains = self.gains(loudness=loudness(short_voice), details=filters["details"])
+        gains = self.gains(log_power=log_power(short_voice), details=filters["details"])
 
         def shaped(part: slice) -> np.ndarray:
             short_noise[part] *= gains["noise"][part]
@@ -125,19 +126,20 @@ def pulse_train(pitch: np.ndarray, phase: float) -> tuple[np.ndarray, np.ndarray
     cycles = pitch.astype(np.float64) / SAMPLING_RATE  # a sample
     advance = (cycles[1:] + cycles[:-1]) * (STFT_HOP_LENGTH / 2)  # to the next frame, linearly
     phases = (phase + np.concatenate([[0.0], advance.cumsum()])) % 1
-    k = np.arange(STFT_HOP_LENGTH, dtype=np.float64)
-    terms = np.stack([phases[:-1], cycles[:-1], np.diff(cycles) / STFT_HOP_LENGTH], axis=1)  # (T + 3, 3)
-    train = np.empty((len(terms), STFT_HOP_LENGTH), np.float32)
+    k = np.arange(STFT_HOP_LENGTH)
+    powers = np.stack([np.ones_like(k), k, k * k / 2]).astype(np.float32)
+    terms = np.stack([phases[:-1], cycles[:-1], np.diff(cycles) / STFT_HOP_LENGTH], axis=1).astype(np.float32)
+    train = np.empty((len(terms), STFT_HOP_LENGTH), np.float32)  # (T + 3, 256)
     for part in blocks(len(terms)):
-        samples = terms[part] @ np.stack([np.ones_like(k), k, k * k / 2])
+        samples = terms[part] @ powers
         samples -= np.rint(samples)
-        train[part] = pulses(samples.astype(np.float32), terms[part, 1:] @ np.stack([np.ones_like(k), k]))
+        train[part] = pulses(samples, terms[part, 1:] @ powers[:2])
     return train.ravel(), phases
 
 
 def pulses(phase: np.ndarray, cycles: np.ndarray) -> np.ndarray:
     """`vocoder.network.pulses`, for a phase from -0.5 to 0.5 cycles, scaled for `spectra`."""
-    top = np.floor(HIGHEST_HARMONIC / SAMPLING_RATE / cycles).astype(np.float32)
+    top = np.floor(np.divide(np.float32(HIGHEST_HARMONIC / SAMPLING_RATE), cycles, dtype=np.float32))
     top *= 2
     top += 1
     x = phase * np.float32(math.pi)
@@ -184,13 +186,11 @@ def window(size: int) -> np.ndarray:
 
 
 def spectra(samples: np.ndarray, size: int, part: slice) -> np.ndarray:
-    """(S,) -> (T, F): a part of the Hann windows that begin every quarter of their size."""
-    quarters, weights = samples.reshape(-1, size // 4), (window(size) * np.float32(size)).reshape(4, size // 4)
-    frames = np.empty((part.stop - part.start, 4, size // 4), np.float32)
-    for place in range(4):
-        np.multiply(quarters[part.start + place : part.stop + place], weights[place], out=frames[:, place])
+    """Contiguous (S,) -> (T, F): a part of the Hann windows that begin every quarter of their size."""
+    hop, step = size // 4, samples.itemsize
+    overlapping = as_strided(samples[part.start * hop :], (part.stop - part.start, size), (hop * step, step))
     # norm="forward" divides by the size. Without it NumPy computes in double precision, which takes five times as long.
-    return np.fft.rfft(frames.reshape(-1, size), norm="forward")
+    return np.fft.rfft(overlapping * (window(size) * np.float32(size)), norm="forward")
 
 
 def short_spectra(samples: np.ndarray, n_windows: int) -> np.ndarray:
@@ -201,30 +201,27 @@ def short_spectra(samples: np.ndarray, n_windows: int) -> np.ndarray:
     return result
 
 
-def loudness(spectra: np.ndarray) -> np.ndarray:
+def log_power(spectra: np.ndarray) -> np.ndarray:
     """What the network for short windows sees of them: (S, F) complex -> (S, F)."""
     result = np.empty(spectra.shape, np.float32)
     for part in blocks(len(spectra), SHORT_SIZE):
         power = np.square(spectra.real[part], out=result[part])
         power += np.square(spectra.imag[part])
-        power *= np.float32((4 / SHORT_SIZE) ** 2)
-        power += np.float32(layout.LOUDNESS_FLOOR)
+        power += np.float32(layout.LOUDNESS_FLOOR / layout.LOUDNESS_SCALE)
         np.log(power, out=power)
-        power *= np.float32(1 / 6)
-        power += 2
     return result
 
 
 def overlap_add(spectra_of: Callable[[slice], np.ndarray], n_windows: int, size: int) -> np.ndarray:
     """Spectra of a part of n windows -> samples ((n + 3) size / 4,): least-squares inverse (Griffin and Lim 1984)."""
     summed, quarter = np.zeros((n_windows + 3, size // 4), np.float32), size // 4
+    squares = (window(size) ** 2).reshape(4, quarter)
+    weights = window(size) / np.tile(squares.sum(0), 4)
     for part in blocks(n_windows, size):
         frames = np.fft.irfft(spectra_of(part))
-        frames *= window(size)
+        frames *= weights
         for place in range(4):
             summed[part.start + place : part.stop + place] += frames[:, place * quarter : (place + 1) * quarter]
-    squares = (window(size) ** 2).reshape(4, quarter)
-    summed /= squares.sum(0)
     for row in {0, 1, 2, n_windows, n_windows + 1, n_windows + 2}:  # at either end fewer windows overlap
         there = squares[max(0, row + 1 - n_windows) : row + 1].sum(0)
         summed[row] *= squares.sum(0) / np.maximum(there, np.float32(1e-3))

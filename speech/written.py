@@ -72,11 +72,14 @@ class Places:
     def _compare(self, words: Sequence[str], pauses: Sequence[bool]) -> list[int]:
         """The token of each word, from `self.next` on. Words come as keys, and with whether a pause follows."""
         tokens = [self._token(k) for k in range(self.next, min(self.next + len(words) + SPARE, len(self.tokens)))]
+        marks = [token.endswith(MARKS) for token in tokens]
+        n = len(words)
+        if [_key(token) for token in tokens[:n]] == list(words) and marks[:n] == list(pauses):
+            return [self.next + word for word in range(n)]  # as in most sentences, each word is written as it is read
         skipping = np.array([SKIPPED if _key(token) else 0.0 for token in tokens])
         before = np.concatenate([[0.0], skipping.cumsum()])  # cost of skipping all tokens before the i-th
         costs = np.array([_costs(token, words) for token in tokens]).T  # (words, tokens)
-        marks = np.array([token.endswith(MARKS) for token in tokens])
-        costs += UNPAUSED * (np.array(pauses)[:, None] != marks)
+        costs += UNPAUSED * (np.array(pauses)[:, None] != np.array(marks))
         total, came_from = costs[0] + before[:-1], []
         for row in costs[1:]:
             # the token before is any earlier one, what is between them is skipped; or the same one

@@ -30,6 +30,7 @@ PITCH_STD = 2.0  # semitones, of the pitch around the one that is expected
 PITCH_REACH = 4  # classes on either side of the likeliest one that its pitch is a mean of
 NOISE_IN_VOICE = 0.6  # of what spectral losses ask for: to them a wavering voice is a noisy one
 LOUDNESS_FLOOR = 1e-8  # of power in a short window
+LOUDNESS_SCALE = (4 / SHORT_SIZE) ** 2  # from the power of a spectrum to that of a sine in it
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ from vocoder.layout import (  # noqa: F401 (Config, and what the tests and the r
     LARGEST_AMPLITUDE,
     LARGEST_GAIN,
     LOUDNESS_FLOOR,
+    LOUDNESS_SCALE,
     MARGIN,
     N_SHORT_FREQUENCIES,
     NOISE_FRAMES,
@@ -122,7 +123,7 @@ class ShortGains(nn.Module):
 
     def forward(self, details: Tensor, voice: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, 4 D') and (B, 4 T, F) complex -> gains (B, 4 T, F) of the voice, complex, and of the noise."""
-        loudness = (power(voice) * (4 / SHORT_SIZE) ** 2 + LOUDNESS_FLOOR).log() / 6 + 2
+        loudness = (power(voice) * LOUDNESS_SCALE + LOUDNESS_FLOOR).log() / 6 + 2
         x = self.input(loudness) + details.unflatten(2, (SHORT_PER_FRAME, -1)).flatten(1, 2)
         for block in self.blocks:
             x = block(x)
