@@ -2,8 +2,9 @@
 
     python -m recipe export                  # TTS.pth, vocoder/vocoder.pth -> runtime/voice.zip
 
-The file is a NumPy archive. It holds the weights, `voice.json` with the settings of the model and the checksums of what
-it was made from, and four graphs, each for float32 and for 8 bits, which share the weights:
+The file is a NumPy archive. It holds the weights, large matrices in 8 bits and a step for each column, the others as
+float16; `voice.json` with the settings of the model and the checksums of what it was made from; and four graphs, each
+for float32 and for 8 bits, which share the weights:
     phonemes        tokens (N,) -> encoded (N, D), frames (N,), which are not rounded yet
     spectrogram     encoded, durations (N,), features -> mels (T, M), alignment (T, N), pitch (T,)
     filters         mels (T, M) -> the vocoder's filters (T, F)
@@ -60,11 +61,11 @@ def affine(norm: nn.BatchNorm1d) -> tuple[np.ndarray, np.ndarray]:
 
 
 def linear(
-    x: Value, layer: nn.Linear, scale: np.ndarray | None = None, shift: np.ndarray | float = 0.0, exact: bool = False
+    x: Value, layer: nn.Linear, scale: np.ndarray | None = None, shift: np.ndarray | float = 0.0
 ) -> Value:  # fmt: skip
     """layer(x) * scale + shift"""
     bias = numbers(layer.bias) if scale is None else numbers(layer.bias) * scale
-    return x.graph.linear(x, numbers(layer.weight), bias + np.float32(shift), scale, exact)
+    return x.graph.linear(x, numbers(layer.weight), bias + np.float32(shift), scale)
 
 
 def linear_parts(x: Value, layer: nn.Linear, scales: Sequence[float] = (1.0, 1.0, 1.0)) -> list[Value]:
@@ -305,9 +306,9 @@ def checksums(checkpoint: pathlib.Path, vocoder_path: pathlib.Path) -> dict[str,
 
 
 @torch.inference_mode()
-def export(checkpoint: pathlib.Path, vocoder_path: pathlib.Path, out: pathlib.Path) -> None:
+def export(checkpoint: pathlib.Path, vocoder_path: pathlib.Path, out: pathlib.Path, exact: bool = False) -> None:
     """Write `out`. Raises FileNotFoundError or ValueError for what is no checkpoint."""
-    model, vocoder, shared = tts.load_checkpoint(checkpoint), network.load(vocoder_path), Weights()
+    model, vocoder, shared = tts.load_checkpoint(checkpoint), network.load(vocoder_path), Weights(exact)
     record = describe(model, vocoder) | {"made_from": checksums(checkpoint, vocoder_path), "weights": {}}
     contents = {}
     for int8 in (False, True):
@@ -324,13 +325,15 @@ def export(checkpoint: pathlib.Path, vocoder_path: pathlib.Path, out: pathlib.Pa
 
 
 def write_archive(file, contents: Mapping[str, bytes]) -> None:
-    with zipfile.ZipFile(file, "w") as archive:  # not compressed: it would gain 8 %, and loading would take longer
+    """Weights are not compressed: it would gain 10 % of their size, and loading would take longer."""
+    with zipfile.ZipFile(file, "w") as archive:
         for name, content in contents.items():
-            archive.writestr(zipfile.ZipInfo(name, DATE), content)
+            kind = zipfile.ZIP_STORED if name.endswith(".npy") else zipfile.ZIP_DEFLATED
+            archive.writestr(zipfile.ZipInfo(name, DATE), content, kind)
 
 
 def work(options: argparse.Namespace) -> None:
-    export(options.checkpoint, options.vocoder, options.out)
+    export(options.checkpoint, options.vocoder, options.out, options.exact)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
 
 
@@ -339,4 +342,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--checkpoint", type=pathlib.Path, default=CHECKPOINT_PATH, help="default: %(default)s")
     parser.add_argument("--vocoder", type=pathlib.Path, default=network.WEIGHTS_PATH, help="default: ours")
     parser.add_argument("--out", type=pathlib.Path, default=VOICE_PATH, help="default: runtime/voice.zip")
+    parser.add_argument("--exact", action="store_true",
+                        help="store large matrices as they are, not in 8 bits: twice the size")
     run(parser, arguments, work)

@@ -85,16 +85,30 @@ class Value:
 
 
 class Weights(dict):
-    """Arrays by name, which several graphs share; they are stored beside the graphs, not inside."""
+    """Arrays by name, which several graphs share; they are stored beside the graphs, not inside.
+
+    `exact`: large matrices are stored as they are, else in 8 bits.
+    """
+
+    def __init__(self, exact: bool = False):
+        super().__init__()
+        self.exact = exact
 
     def add(self, array: np.ndarray) -> str:
         """float32 is stored as float16 where nothing is lost by that."""
-        with np.errstate(over="ignore"):
-            half = array.astype(np.float16)
-        array = np.ascontiguousarray(half if np.array_equal(half.astype(array.dtype), array) else array)
+        if array.dtype == np.float32:
+            with np.errstate(over="ignore"):
+                half = array.astype(np.float16)
+            array = half if np.array_equal(half, array) else array
+        array = np.ascontiguousarray(array)
         name = hashlib.sha256(array.tobytes() + str((array.dtype, array.shape)).encode()).hexdigest()[:16]
         self[name] = array
         return name
+
+    def add_in_8_bits(self, matrix: np.ndarray) -> tuple[str, np.ndarray]:
+        """-> a name that gives the runtime (D, D') int8, and the step (D',) of each column."""
+        rounded, steps = quantise(matrix)
+        return self.add(matrix) + ".int8" if self.exact else self.add(rounded), steps
 
 
 class Graph:
@@ -136,6 +150,15 @@ class Graph:
         value = self._bring(name, self.weights[name].dtype, array.shape)
         return value if self.weights[name].dtype == np.float32 else value.as_float()
 
+    def _scaled(self, matrix: np.ndarray, scale: np.ndarray | None) -> Value:
+        """(D, D') times (D',), which onnxruntime multiplies once, at load."""
+        if self.weights.exact or matrix.size < self.LARGE:
+            stored = self.weight(matrix)
+        else:
+            name, steps = self.weights.add_in_8_bits(matrix)
+            stored, scale = self._bring(name, np.int8, matrix.shape).as_float(), steps * (1 if scale is None else scale)
+        return stored if scale is None else stored * scale.astype(np.float32)
+
     def _bring(self, name: str, kind: np.dtype, shape: Sequence[int]) -> Value:
         tensor = TensorProto(name=name, data_type=helper.np_dtype_to_tensor_dtype(np.dtype(kind)), dims=shape)
         tensor.data_location = TensorProto.EXTERNAL
@@ -167,13 +190,13 @@ class Graph:
     ) -> Value:
         """(L, D) -> (L, D'), weight (D', D) as PyTorch has it; `scale` (D',) is folded into the weight, not the bias.
 
-        The weight is stored without the scale, as float16 if it was that; onnxruntime multiplies them once, at load.
-        `exact`: never in 8 bits.
+        `exact`: neither stored nor multiplied in 8 bits.
         """
-        if self.int8 and not exact and weight.size >= self.LARGE:
+        if exact:
+            return self.op("Gemm", x, self.weight(weight.T), bias)
+        if self.int8 and weight.size >= self.LARGE:
             return self._product8(*self._quantise(x), weight, bias, scale)
-        stored = self.weight(weight.T)
-        return self.op("Gemm", x, stored if scale is None else stored * scale.astype(np.float32), bias)
+        return self.op("Gemm", x, self._scaled(weight.T, scale), bias)
 
     def neighbours(self, x: Value, size: int) -> Value:
         """(L, D) -> (L, K) int64: where in x, padded for a convolution of K positions, each finds its inputs."""
@@ -208,11 +231,10 @@ class Graph:
     def _product8(
         self, rounded: Value, step: Value, zero: Value, weight: np.ndarray, bias: np.ndarray, scale: np.ndarray | None
     ) -> Value:
-        """The runtime makes the weight's 8 bits from what is stored: see `archive.quantise`."""
-        name = self.weights.add(np.asarray(weight.T, np.float32))
-        steps = quantise(self.weights[name])[1] * (1 if scale is None else scale)
-        weight8 = self._bring(name + ".int8", np.int8, weight.T.shape)
-        inputs = rounded, weight8, step, steps.astype(np.float32), zero, None, np.asarray(bias, np.float32)
+        name, steps = self.weights.add_in_8_bits(np.asarray(weight.T, np.float32))
+        steps = (steps * (1 if scale is None else scale)).astype(np.float32)
+        weight8 = self._bring(name, np.int8, weight.T.shape)
+        inputs = rounded, weight8, step, steps, zero, None, np.asarray(bias, np.float32)
         return self.op("MatMulIntegerToFloat", *inputs, domain="com.microsoft")
 
     def depthwise(self, x: Value, weight: np.ndarray, bias: np.ndarray) -> Value:
