@@ -8,7 +8,7 @@
 # make pictures                            the pictures of the README again, of the voice that is here (needs Chromium)
 # make address REPOSITORY=jane/speech      for whoever publishes this: where it is on GitHub, for Colab
 # make report                              write report.pdf from report.md (a small download of its own, no PyTorch)
-# The first two set up what they need in .venv the first time: about 5 GB, most of it PyTorch with CUDA.
+# What they need is set up in .venv the first time: 200 MB for the demo, about 5 GB for the others, most of it PyTorch.
 
 PYTHON ?= python3
 TEXT ?= Four hours of steady work faced us before the evening tea.
@@ -18,7 +18,8 @@ export TEXT OUT
 
 .PHONY: demo test fuzz voice vocoder report pictures address samples
 
-demo: .venv/installed
+# Without an exported voice, `python -m recipe export`, PyTorch speaks.
+demo: $(if $(wildcard runtime/voice.zip),.venv/installed-runtime,.venv/installed)
 	$(BIN)/python -m say "$$TEXT" --out "$$OUT"
 
 test: .venv/installed-dev
@@ -108,7 +109,12 @@ report: .venv/installed-report
 	@echo "Making a virtual environment in .venv"
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "This needs Python 3.11 or newer with venv (Debian: apt-get install python3-venv)"; exit 1; }
 
-.venv/installed: requirements.txt | .venv/bin/python
+.venv/installed-runtime: requirements-runtime.txt | .venv/bin/python
+	@echo "Installing requirements-runtime.txt into .venv (half a minute, once)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-runtime.txt
+	@touch $@
+
+.venv/installed: requirements.txt requirements-runtime.txt | .venv/bin/python
 	@echo "Installing requirements.txt into .venv (a minute or a few, once)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@

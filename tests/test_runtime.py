@@ -56,14 +56,18 @@ def assert_close(ours, theirs, loudest):
     assert 20 * np.log10((ours - theirs).std() / theirs.std()) < loudest
 
 
-def test_no_pytorch_comes_into_the_process(shipped):
-    program = (
-        f"import sys, runtime; voice = runtime.TextToSpeechSynthesizer({str(shipped)!r})\n"
-        "voice.synthesize_from_text('Hello there.')\n"
-        "print(sorted({'torch', 'scipy', 'onnx', 'tqdm'} & set(sys.modules)))"
-    )
-    printed = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True)
-    assert printed.stdout.strip() == "[]"
+SPEAK = "runtime.TextToSpeechSynthesizer({voice!r}).synthesize_from_text('Hello there.')"
+SAY = "say.command_line.main(['Hello there.', '--engine', 'onnx', '--checkpoint', {voice!r}, '--out', {out!r}])"
+
+
+@pytest.mark.parametrize("program", [SPEAK, SAY])
+def test_no_pytorch_comes_into_the_process(program, shipped, tmp_path):
+    out = tmp_path / "hello.mp3"
+    code = f"import sys, runtime, say.command_line\n{program.format(voice=str(shipped), out=str(out))}\n"
+    code += "print(sorted({'torch', 'scipy', 'onnx', 'lj_speech', 'part2_solution'} & set(sys.modules)))"
+    printed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert printed.stdout.splitlines()[-1] == "[]"
+    assert out.is_file() == (program is SAY)
 
 
 @pytest.mark.parametrize("text", TEXTS)
