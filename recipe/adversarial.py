@@ -1,15 +1,18 @@
 """Adversarial fine-tuning: the decoder of a trained voice learns the detail that L1 and L2 average away.
 
-    predicted and real spectrograms -> crops (B, 96, 80) -> discriminator -> scores, one for each patch
+    predicted and real spectrograms -> crops (B, 2, 96, 80) -> discriminator -> scores, one for each patch
 
 A mean-squared loss turns several likely spectrograms into their mean, which sounds muffled. Here a small discriminator
 learns to tell real crops from predicted ones, and the decoder learns to pass, held by the spectrogram loss and by the
 discriminator's features. Encoder, σ and GRUs stay as they are, and so do the statistics of the batch normalisation.
 
-The voice overfits the recordings and speaks them more sharply than new sentences. So the discriminator may also judge
-sentences without a recording, of which phonemes and durations are known (`--texts`), or a second speaker's, of which
-the melody is known too. There the spectrogram loss has no target; blurred, the prediction has to stay what it was
-before, so that the words stay.
+With a second speaker (`--second-speaker`) the voice learns to speak sharply as both. The discriminator is told who
+speaks, by the second channel of its input (arXiv 1411.1784), so that one does not come to sound like the other.
+
+The voice overfits the recordings and speaks them more sharply than new sentences. So the discriminator also judges how
+the speaker says what only the second one has said, and sentences without a recording, of which phonemes and durations
+are known (`--texts`). There the spectrogram loss has no target; blurred, the prediction has to stay what it was before,
+so that the words stay.
 
     python -m recipe adversarial LJ-Speech-aligned --checkpoint TTS.pth --out TTS-sharp.pth --steps 420
 """
@@ -20,7 +23,7 @@ import copy
 import itertools
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -36,15 +39,25 @@ from prosody.cues import match_cues
 from prosody.extension import Prosody
 from recipe import command_line, data, melody
 from recipe.discriminator import Discriminator, discriminator_loss, generator_losses
+from recipe.voice import count_repeats
 from vocoder import weights
-from vocoder.settings import check_number
+from vocoder.settings import check_number, setting
 
-CONFIG = TrainConfig(batch_size=8, learning_rate=2e-4, ema_decay=0.99)  # the defaults here
 CROP_FRAMES = 96  # about a second: a few syllables
 ADVERSARIAL_WEIGHT, FEATURE_WEIGHT = 0.3, 0.5  # beside the spectrogram loss at 1
 INTONATION, PITCH_OFFSET_STD = 1.5, 0.09  # of texts: how far the melody goes, and 1.6 semitones as a log of Hz
 SAVE_EVERY = 100  # steps
 LOG_EVERY = 10
+
+
+@dataclass(frozen=True)
+class AdversarialConfig(TrainConfig):
+    """How a voice is fine-tuned."""
+
+    own_share: float = setting(0.5, "at least this part of the recorded utterances is the speaker's own", 0, 0.99)
+
+
+CONFIG = AdversarialConfig(batch_size=8, learning_rate=2e-4, ema_decay=0.99)  # the defaults here
 
 
 class Batches(NamedTuple):
@@ -67,6 +80,12 @@ def random_crops(batch: Batch, *spectrograms: Tensor) -> list[Tensor]:
     return [mels.float().gather(1, frames.expand(-1, -1, mels.shape[2])) for mels in spectrograms]
 
 
+def tell_speaker(model: AcousticModel, batch: Batch, crops: Sequence[Tensor]) -> list[Tensor]:
+    """(B, T, M) each -> (B, 2, T, M): the second channel is 1 where the second speaker speaks, else 0."""
+    speaker = model.extension.speaker_of(batch)[:, :1, None].float()
+    return [torch.stack([crop, speaker.expand_as(crop)], dim=1) for crop in crops]
+
+
 def vary_pitch(texts: Batch) -> Batch:
     """Each utterance higher or lower, as recordings are."""
     shift = torch.randn(len(texts.tokens), 1, device=texts.tokens.device) * PITCH_OFFSET_STD
@@ -83,11 +102,11 @@ def predict(model: AcousticModel, batches: Batches, before: AcousticModel) -> tu
     recorded, texts = batches
     prediction = model(recorded)
     losses = tts.spectrogram_loss(prediction, recorded)
-    crops = random_crops(recorded, recorded.mels, prediction.mels)
+    crops = tell_speaker(model, recorded, random_crops(recorded, recorded.mels, prediction.mels))
     if texts is not None:
         texts = vary_pitch(texts)
         mels = model(texts).mels
-        crops += random_crops(texts, mels)
+        crops += tell_speaker(model, texts, random_crops(texts, mels))
         with torch.no_grad():
             known = before(texts).mels
         losses["drift"] = tts.masked_mean((blurred(mels) - blurred(known)).abs(), texts.frame_mask)
@@ -135,7 +154,7 @@ def with_melody(alignments: Sequence[lj_speech.Alignment], model: AcousticModel)
 
 def read_samples(
     model: AcousticModel, dataset_root: pathlib.Path, more_root: pathlib.Path | None, texts_root: pathlib.Path | None,
-    second_root: pathlib.Path | None,
+    second_root: pathlib.Path | None, own_share: float,
 ) -> tuple[melody.WithFeatures, melody.WithFeatures]:  # fmt: skip
     """(recordings, texts): these are sentences that the model can say and has not heard, and the second speaker's."""
     train, val = data.read_datasets(dataset_root, more_root)
@@ -151,6 +170,7 @@ def read_samples(
         spoken = moved.where([index for index, row in enumerate(moved.features) if row["speaker"].any()])
         by_her = [{**row, "speaker": torch.zeros_like(row["speaker"])} for row in spoken.features]
         texts += melody.WithFeatures(spoken.dataset, by_her)
+        recordings = recordings * count_repeats(len(recordings), len(second), own_share) + second
     return recordings, texts
 
 
@@ -179,15 +199,16 @@ def train_mode(model: AcousticModel) -> None:
 
 def finetune(
     dataset_root: pathlib.Path, checkpoint_path: pathlib.Path, out: pathlib.Path, n_steps: int = 420,
-    config: TrainConfig = CONFIG, *, texts_root: pathlib.Path | None = None, more_root: pathlib.Path | None = None,
-    second_root: pathlib.Path | None = None, logdir: str | pathlib.Path = "runs/adversarial",
+    config: AdversarialConfig = CONFIG, *, texts_root: pathlib.Path | None = None,
+    more_root: pathlib.Path | None = None, second_root: pathlib.Path | None = None,
+    logdir: str | pathlib.Path = "runs/adversarial",
 ) -> None:  # fmt: skip
     """Fine-tune the decoder of `checkpoint_path` for `n_steps` and write the averaged result to `out`.
 
     texts_root      alignments without spectrograms (`recipe prepare --no-audio`): sentences that only the
                     discriminator judges
     more_root       more utterances with spectrograms, as for `recipe.voice`
-    second_root     a second speaker's utterances: the discriminator judges how the speaker says them
+    second_root     a second speaker's utterances: both are learned, and how the speaker says them
 
     An interrupted run resumes from `logdir`.
     Raises FileNotFoundError or ValueError for a missing or unusable dataset or checkpoint.
@@ -205,7 +226,7 @@ def finetune(
     }  # fmt: skip
     before = before.to("cuda" if torch.cuda.is_available() else "cpu").requires_grad_(False)
     with Run(pathlib.Path(logdir), settings, resume=True) as run:
-        samples = read_samples(before, dataset_root, more_root, texts_root, second_root)
+        samples = read_samples(before, dataset_root, more_root, texts_root, second_root, config.own_share)
         model = take_steps(before, samples, n_steps, config, run)
         passes = [*training.get("adversarial", []), settings]
         tts.save_checkpoint(model, out, {**training, "adversarial": passes})
@@ -216,7 +237,7 @@ def take_steps(
     run: Run,
 ) -> AcousticModel:  # fmt: skip
     """`n_steps` on what `read_samples` returns, from where an unfinished run was; returns the averaged model."""
-    model, discriminator = copy.deepcopy(before), Discriminator().to(next(before.parameters()).device)
+    model, discriminator = copy.deepcopy(before), Discriminator(n_inputs=2).to(next(before.parameters()).device)
     state = TrainingState(model, [model.decoder, model.extension.pitch_encoding], n_steps, config)
     judge = TrainingState(discriminator, [discriminator], n_steps, config)
     if run.state is not None:

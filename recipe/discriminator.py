@@ -21,18 +21,18 @@ class Judgement(NamedTuple):
 
 
 class Discriminator(nn.Module):
-    """(B, T, F) -> [Judgement]: five 2-D convolutions, which see patches, not the whole."""
+    """(B, C, T, F) -> [Judgement]: five 2-D convolutions, which see patches, not the whole. (B, T, F) is C = 1."""
 
-    def __init__(self, channels: tuple[int, ...] = (32, 64, 128, 128)):
+    def __init__(self, channels: tuple[int, ...] = (32, 64, 128, 128), n_inputs: int = 1):
         super().__init__()
-        sizes, strides = itertools.pairwise((1, *channels)), ((1, 2), (2, 2), (2, 2), (1, 1))
+        sizes, strides = itertools.pairwise((n_inputs, *channels)), ((1, 2), (2, 2), (2, 2), (1, 1))
         self.hidden = nn.ModuleList(
             nn.Conv2d(*size, kernel_size=5, stride=stride, padding=2) for size, stride in zip(sizes, strides)
         )
         self.judge = nn.Conv2d(channels[-1], 1, kernel_size=3, padding=1)
 
     def forward(self, spectrograms: Tensor) -> list[Judgement]:
-        x, features = spectrograms.unsqueeze(1), []
+        x, features = spectrograms if spectrograms.dim() == 4 else spectrograms.unsqueeze(1), []
         for layer in self.hidden:
             x = F.leaky_relu(layer(x), 0.2)
             features.append(x)

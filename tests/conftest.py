@@ -68,6 +68,20 @@ def write_dataset(root: pathlib.Path, n_utterances: int = 6) -> pathlib.Path:
 
 
 @pytest.fixture
+def second_root(tmp_path):
+    """Three utterances of a second speaker; the text of the second is among those held out in `dataset_root`."""
+    root = tmp_path / "second"
+    root.mkdir()
+    for name, codes in (
+        ("t0", ["pau", "S", "AA1", "pau"]),
+        ("LJ000", ["pau", "B", "pau"]),
+        ("t1", ["pau", "T", "IY1"]),
+    ):
+        write_utterance(root, name, codes, [6] * len(codes))
+    return root
+
+
+@pytest.fixture
 def dataset_root(tmp_path) -> pathlib.Path:
     return write_dataset(tmp_path / "LJ-Speech-aligned")
 

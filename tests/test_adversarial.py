@@ -2,12 +2,14 @@
 
 import pytest
 import torch
-from conftest import QUICK, new_model, random_batch, train, train_voice
+from conftest import SPEED, new_model, random_batch, train, train_voice
 
 import part2_solution as tts
 from part2_solution import TrainingState
 from recipe import adversarial
 from recipe.discriminator import Discriminator, discriminator_loss, generator_losses
+
+QUICK = adversarial.AdversarialConfig(**SPEED, amp="fp32")
 
 
 def test_crops_are_of_the_same_frames_and_of_real_ones():
@@ -24,6 +26,15 @@ def test_short_utterances_are_taken_whole():
     batch = random_batch()  # 40 frames at most
     (crops,) = adversarial.random_crops(batch, batch.mels)
     assert torch.equal(crops, batch.mels)
+
+
+def test_the_discriminator_is_told_who_speaks():
+    batch = random_batch()
+    speaker = torch.zeros_like(batch.tokens)
+    speaker[1] = 1
+    batch = batch._replace(features={**batch.features, "speaker": speaker})
+    (side,) = adversarial.tell_speaker(new_model(), batch, [batch.mels])
+    assert torch.equal(side[:, 0], batch.mels) and side[:, 1].mean((1, 2)).tolist() == [0, 1, 0][: len(side)]
 
 
 def test_the_discriminator_learns_to_tell_noise_from_stripes():
@@ -54,7 +65,7 @@ def test_the_decoder_is_drawn_to_what_passes():
 
 
 def test_no_backward_pass_runs_under_autocast(monkeypatch):
-    model, discriminator = new_model(), Discriminator((2, 2, 2, 2))
+    model, discriminator = new_model(), Discriminator((2, 2, 2, 2), n_inputs=2)
     config = tts.replace(QUICK, amp="bf16")
     state = TrainingState(model, [model.decoder], 4, config)
     judge = TrainingState(discriminator, [discriminator], 4, config)
@@ -86,7 +97,7 @@ def test_only_the_decoder_changes_and_its_statistics_stay(dataset_root, tmp_path
     assert first["config"] == second["config"] and tts.load_checkpoint(after)
 
 
-def test_a_stopped_run_resumes(dataset_root, tmp_path, monkeypatch):
+def test_a_stopped_run_with_two_speakers_resumes(dataset_root, second_root, tmp_path, monkeypatch):
     before = train_voice(dataset_root, tmp_path, 1)
     monkeypatch.setattr(adversarial, "SAVE_EVERY", 2)
     take_step, steps = adversarial.take_step, []
@@ -99,10 +110,11 @@ def test_a_stopped_run_resumes(dataset_root, tmp_path, monkeypatch):
 
     monkeypatch.setattr(adversarial, "take_step", interrupt)
     out = tmp_path / "sharp.pth"
+    options = {"n_steps": 4, "config": QUICK, "second_root": second_root, "logdir": tmp_path / "log"}
     with pytest.raises(KeyboardInterrupt):
-        adversarial.finetune(dataset_root, before, out, n_steps=4, config=QUICK, logdir=tmp_path / "log")
+        adversarial.finetune(dataset_root, before, out, **options)
     assert not out.exists()
-    adversarial.finetune(dataset_root, before, out, n_steps=4, config=QUICK, logdir=tmp_path / "log")
+    adversarial.finetune(dataset_root, before, out, **options)
     assert steps == [0, 1, 2, 2, 3] and tts.load_checkpoint(out)
 
 

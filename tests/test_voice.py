@@ -32,20 +32,6 @@ from recipe.melody import WithFeatures, around_phonemes, melodies, predict_log_p
 CODES = ["pau", "AA1", "AE0", "B", "IY1", "S", "T"]
 
 
-@pytest.fixture
-def second_root(tmp_path):
-    """Three utterances of a second speaker; the text of the second is among those held out in `dataset_root`."""
-    root = tmp_path / "second"
-    root.mkdir()
-    for name, codes in (
-        ("t0", ["pau", "S", "AA1", "pau"]),
-        ("LJ000", ["pau", "B", "pau"]),
-        ("t1", ["pau", "T", "IY1"]),
-    ):
-        write_utterance(root, name, codes, [6] * len(codes))
-    return root
-
-
 def test_of_the_second_speaker_what_the_model_can_say_is_read_but_for_held_out_texts(dataset_root, second_root):
     train_part, held_out = lj_speech.get_dataset(dataset_root)
     config = tts.describe_data(train_part.alignments, min_count=1)
@@ -175,7 +161,7 @@ def test_training_with_a_second_speaker(dataset_root, second_root, tmp_path, mon
     adversarial.finetune(
         dataset_root, checkpoint, out, 2, QUICK_VOICE, second_root=second_root, logdir=tmp_path / "log"
     )
-    assert sizes == [n_own, 2]
+    assert sizes == [n_own + 2, 2]
     settings = torch.load(out, weights_only=True)["training"]
     expected = {"folder": "second", "n": 3}
     assert settings["data"]["second_speaker"] == settings["adversarial"][0]["data"]["second_speaker"] == expected
