@@ -47,8 +47,10 @@ class Prosody(nn.Module):
         shift = torch.tensor(style.pitch_shift, device=batch.tokens.device)
         if "rises" in batch.features:
             shift = shift + style.question_rise * batch.features["rises"]
-        log_pitch = self.predict_log_pitch(batch, log_durations, style.intonation)
-        return {"log_pitch": log_pitch + shift * math.log(2) / 12}
+        speaker = torch.full_like(log_durations, style.speaker)
+        told = batch._replace(features={**batch.features, "speaker": speaker})
+        log_pitch = self.predict_log_pitch(told, log_durations, style.intonation)
+        return {"log_pitch": log_pitch + shift * math.log(2) / 12, "speaker": speaker}
 
     def predict_log_pitch(self, batch, log_durations: Tensor, intonation: float = 1) -> Tensor:
         """(B, N), of Hz: `intonation` times as far from each utterance's mean as predicted."""
@@ -60,7 +62,7 @@ class Prosody(nn.Module):
         return middle + intonation * (log_pitch - middle)
 
     def speaker_of(self, batch) -> Tensor:
-        """(B, N): 0 for the speaker, who is meant where none is given, 1 for the second one."""
+        """(B, N): 0 for the speaker, who is meant where none is given, 1 for the second one; between, a mixture."""
         return batch.features.get("speaker", torch.zeros_like(batch.tokens))
 
     # -------- In the model -------------------------------------------------------------------------------------------
@@ -68,7 +70,7 @@ class Prosody(nn.Module):
     def add_to(self, encoded: Tensor, batch) -> Tensor:
         if "log_pitch" not in batch.features:
             raise ValueError("this voice needs the log_pitch of each phoneme: from `plan`, or from `recipe.melody`")
-        speaker = self.speaker_embedding(self.speaker_of(batch))
+        speaker = torch.lerp(*self.speaker_embedding.weight, self.speaker_of(batch)[..., None].float())
         return encoded + self.pitch_encoding(batch.features["log_pitch"]) + speaker
 
     # -------- Before the vocoder -------------------------------------------------------------------------------------
@@ -77,7 +79,7 @@ class Prosody(nn.Module):
         """Less of the room's noise and echo, soft ends where there are pauses, and the pitch for the vocoder."""
         first, last = (speech.durations[place] * (speech.phonemes[place] == PAUSE) for place in (0, -1))
         measured, floor = speech.spectrogram.cpu().numpy(), self.noise_floor.cpu().numpy()
-        spoken = room.fade(room.dry(measured, floor, style.denoising, style.dereverberation), first, last)
+        spoken = room.fade(room.dry(measured, floor, *style.room), first, last)
         log_pitch = speech.alignment @ batch.features["log_pitch"][0]  # (T,)
         pitch = log_pitch.exp().clamp(self.settings.lowest_pitch, self.settings.highest_pitch)
         return speech._replace(spectrogram=torch.from_numpy(spoken).to(pitch.device), hints={"pitch": pitch})

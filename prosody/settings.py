@@ -46,11 +46,17 @@ class Style:
     question_rise: float = 5.0  # semitones that the end of a yes/no question is above the prediction
     denoising: float = 10.0  # times the power of the room's noise that is taken away; 0 leaves it
     dereverberation: float = 0.1  # times the power of the room's echo that is taken away
+    speaker: float = 0.0  # who speaks: 0 the speaker, 1 the second one, whom no room surrounds; between them, a mixture
 
     RANGES: ClassVar = {  # beyond them it is no speech
         "pitch_shift": (-24, 24), "intonation": (-5, 5), "question_rise": (-24, 24),
-        "denoising": (0, 1000), "dereverberation": (0, 10),
+        "denoising": (0, 1000), "dereverberation": (0, 10), "speaker": (0, 1),
     }  # fmt: skip
+
+    @property
+    def room(self) -> tuple[float, float]:
+        """How much of noise and echo is taken away from whoever speaks."""
+        return (1 - self.speaker) * self.denoising, (1 - self.speaker) * self.dereverberation
 
     def __post_init__(self):
         for field in fields(self):

@@ -180,8 +180,9 @@ def export_spectrogram(model: AcousticModel, shared: Weights, int8: bool) -> Gra
     extension = model.extension
     log_pitch = None
     if isinstance(extension, Prosody):
-        log_pitch = plan_pitch(graph, model, durations)
-        encoded = add_pitch(encoded, extension, log_pitch)
+        speaker = graph.input("speaker", [])
+        log_pitch = plan_pitch(graph, model, durations, speaker)
+        encoded = add_pitch(encoded, extension, log_pitch, speaker)
     n_frames = durations.sum(0).as_int()
     times = graph.op("Range", np.array(0), n_frames, np.array(1)).as_float() + 0.5
     alignment = upsample(model, durations, times)
@@ -206,7 +207,7 @@ def decode(frames: Value, decoder: tts.Decoder) -> Value:
     return coarse + linear(x, decoder.post_projection)
 
 
-def plan_pitch(graph: Graph, model: AcousticModel, durations: Value) -> Value:
+def plan_pitch(graph: Graph, model: AcousticModel, durations: Value, speaker: Value) -> Value:
     """`Prosody.plan`: features and style -> log pitch (N,)."""
     extension, config, settings = model.extension, model.config, model.extension.settings
     tokens, cues = (graph.input(name, ["N"], "int") for name in ("tokens", "cues"))
@@ -215,7 +216,7 @@ def plan_pitch(graph: Graph, model: AcousticModel, durations: Value) -> Value:
     part = extension.pitch_model
     log_durations = ((durations + 1.0).log() - config.log_duration_mean) / config.log_duration_std
     embedded = embed(tokens, part.embedding), embed(cues, part.cue_embedding), log_durations.unsqueeze(1)
-    x = linear(graph.op("Concat", *embedded, axis=1), part.input).relu()
+    x = (linear(graph.op("Concat", *embedded, axis=1), part.input) + speaker * numbers(part.teacher)).relu()
     normalised = linear(gru(x, part.gru), part.projection).squeeze(1)
     log_pitch = normalised * settings.log_pitch_std + settings.log_pitch_mean
     middle = log_pitch.mean(0)
@@ -223,13 +224,14 @@ def plan_pitch(graph: Graph, model: AcousticModel, durations: Value) -> Value:
     return middle + style["intonation"] * (log_pitch - middle) + shift
 
 
-def add_pitch(encoded: Value, extension: Prosody, log_pitch: Value) -> Value:
-    """`Prosody.add_to`, for the speaker."""
-    encoding, speaker = extension.pitch_encoding, numbers(extension.speaker_embedding.weight[0])
+def add_pitch(encoded: Value, extension: Prosody, log_pitch: Value, speaker: Value) -> Value:
+    """`Prosody.add_to`"""
+    encoding, (first, second) = extension.pitch_encoding, numbers(extension.speaker_embedding.weight)
     centres = numbers(encoding.centres)
     step = float(centres[1] - centres[0])
     distances = (log_pitch.clip(float(centres[0]), float(centres[-1])).unsqueeze(1) - centres) / step
-    return encoded + linear((distances * distances * -0.5).exp(), encoding.projection, shift=speaker)
+    told = linear((distances * distances * -0.5).exp(), encoding.projection, shift=first)
+    return encoded + told + speaker * (second - first)
 
 
 # -------- Vocoder ----------------------------------------------------------------------------------------------------

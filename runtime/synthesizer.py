@@ -61,7 +61,7 @@ class Prosody(Plain):
         return cues.read_features(words)
 
     def plan(self, tokens: np.ndarray, features: Mapping[str, Sequence], style) -> dict[str, np.ndarray]:
-        n, names = len(tokens), ("pitch_shift", "intonation", "question_rise")
+        n, names = len(tokens), ("pitch_shift", "intonation", "question_rise", "speaker")
         numbers = {name: np.array(getattr(style, name), np.float32) for name in names}
         read = np.array(features.get("cues", [cues.UNKNOWN] * n), np.int64)
         rises = np.array(features.get("rises", [0.0] * n), np.float32)
@@ -69,7 +69,7 @@ class Prosody(Plain):
 
     def finish(self, speech: Speech, style: settings.Style, pitch: np.ndarray | None = None) -> Speech:
         first, last = (speech.durations[place] * (speech.phonemes[place] == PAUSE) for place in (0, -1))
-        dry = room.dry(speech.spectrogram, self.noise_floor, style.denoising, style.dereverberation)
+        dry = room.dry(speech.spectrogram, self.noise_floor, *style.room)
         return speech._replace(spectrogram=room.fade(dry, first, last), hints={"pitch": pitch})
 
 

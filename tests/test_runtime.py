@@ -87,7 +87,8 @@ def test_speaks_as_with_pytorch(voices, text):
 
 def test_style_and_tempo_do_what_they_do_with_pytorch(voices):
     with_torch, without = voices
-    changes = {"pitch_shift": 2.0, "intonation": 0.5, "question_rise": 9.0, "denoising": 1.0, "dereverberation": 0.5}
+    changes = {"pitch_shift": 2.0, "intonation": 0.5, "question_rise": 9.0, "denoising": 1.0, "dereverberation": 0.5,
+               "speaker": 0.5}
     style = replace(without.style, **changes)
     for voice in voices:
         voice.style, voice.tempo = style, 0.7

@@ -306,3 +306,21 @@ def test_durations_learn_from_more_alignments_than_spectrograms(dataset_root, tm
     train_voice(dataset_root, tmp_path, 1, durations_root=more)
     assert sizes[-2] == 19, "22 less the one held out, one of an unknown phoneme, and one that is too long"
     assert "2 utterances left out: too long" in caplog.text
+
+
+def test_the_style_says_who_speaks_and_the_second_one_is_in_no_room():
+    extension, batch = new_model().extension, random_batch()
+    extension.pitch_model.teacher.data.normal_()
+    extension.eval()
+    log_durations, encoded = batch.durations.float(), torch.zeros(*batch.tokens.shape, 16)
+
+    def told(style):
+        planned = extension.plan(batch, log_durations, style)
+        return extension.add_to(encoded, batch._replace(features={**batch.features, **planned}))
+
+    first, second = (extension.Style(speaker=who, pitch_shift=0.0, intonation=1.0) for who in (0, 1))
+    features = {"cues": batch.features["cues"], "speaker": torch.ones_like(batch.tokens)}
+    hers = batch._replace(features=features)
+    features["log_pitch"] = extension.predict_log_pitch(hers, log_durations)
+    torch.testing.assert_close(told(second), extension.add_to(encoded, hers))
+    assert not torch.allclose(told(first), told(second)) and second.room == (0, 0) != first.room
