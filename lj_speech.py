@@ -39,6 +39,7 @@ import torch
 import english
 import waveglow
 from vocoder import hifigan, network, stored
+from vocoder.layout import check_log_mel
 from vocoder.spectrogram import (  # noqa: F401 (the constants are part of this module's interface)
     FRAME_MILLISECONDS,
     MEL_SCALE_BINS,
@@ -340,7 +341,7 @@ class Vocoder:
             audio = torch.nn.functional.pad(late[:, hifigan.DELAY :], (0, hifigan.DELAY))
         else:
             audio = self._denoise(self.model.infer(spectrograms))
-        return audio.float().cpu().clamp(-1, 1)
+        return self._finish(audio)
 
     @torch.inference_mode()
     def stream(
@@ -355,7 +356,14 @@ class Vocoder:
             return
         spectrograms = self._check(spectrogram)
         for audio in self.model.stream(spectrograms, chunk, self.band_correction, self._check_pitch(pitch)):
-            yield audio.float().cpu().clamp(-1, 1)
+            yield self._finish(audio)
+
+    def _finish(self, audio: torch.Tensor) -> torch.Tensor:
+        """Whatever weights and spectrogram were: finite and in [-1, 1], or a ValueError."""
+        audio = audio.float().cpu()
+        if not audio.isfinite().all():
+            raise ValueError(f"{self.name} makes no finite audio of this spectrogram: its weights are damaged")
+        return audio.clamp(-1, 1)
 
     def _check_pitch(self, pitch: torch.Tensor | np.ndarray | None) -> torch.Tensor | None:
         """(T,) or (B, T) -> (B, T) on the device."""
@@ -374,6 +382,7 @@ class Vocoder:
             raise ValueError(f"expected (80, T) or (B, 80, T) with T > 0, got {tuple(np.shape(spectrogram))}")
         if not spectrograms.isfinite().all():
             raise ValueError("the spectrogram holds NaN or infinity")
+        check_log_mel(float(spectrograms.abs().max()))
         return spectrograms
 
 

@@ -459,7 +459,9 @@ class AcousticModel(nn.Module):
         """
         normalised = self.duration_model(encoded, token_mask).float()
         durations = torch.expm1(normalised * self.config.log_duration_std + self.config.log_duration_mean)
-        ends = ((durations / tempo).clamp_min(1) * token_mask).cumsum(1).add(0.5).floor()
+        if not durations.isfinite().all():
+            raise ValueError(pieces.DAMAGED)
+        ends = ((durations / tempo).clamp(1, pieces.LONGEST) * token_mask).cumsum(1).add(0.5).floor()
         return torch.diff(ends, dim=1, prepend=torch.zeros_like(ends[:, :1])).long()
 
 

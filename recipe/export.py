@@ -310,6 +310,7 @@ def checksums(checkpoint: pathlib.Path, vocoder_path: pathlib.Path) -> dict[str,
 @torch.inference_mode()
 def export(checkpoint: pathlib.Path, vocoder_path: pathlib.Path, out: pathlib.Path, exact: bool = False) -> None:
     """Write `out`. Raises FileNotFoundError or ValueError for what is no checkpoint."""
+    weights.check_destination(out)
     model, vocoder, shared = tts.load_checkpoint(checkpoint), network.load(vocoder_path), Weights(exact)
     record = describe(model, vocoder) | {"made_from": checksums(checkpoint, vocoder_path), "weights": {}}
     contents = {}

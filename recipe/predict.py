@@ -21,6 +21,7 @@ from vocoder import weights
 @torch.inference_mode()
 def predict(checkpoint_path: pathlib.Path, dataset_root: pathlib.Path, out: pathlib.Path) -> None:
     """Write to `out` the spectrogram of each utterance, (80, T) in fp16."""
+    weights.check_destination(out / "ID.mel.npy")
     model = tts.load_checkpoint(checkpoint_path)
     vocabulary = tts.Vocabulary(model.config.vocabulary)
     for dataset in lj_speech.get_dataset(dataset_root):

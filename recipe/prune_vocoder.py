@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from recipe import command_line
 from recipe.train_vocoder import previous_runs
 from vocoder import network, stored
+from vocoder.files import check_destination
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ def prune(path: pathlib.Path, spectrograms_root: pathlib.Path, expansion: int, o
 
     Raises FileNotFoundError or ValueError where there is no vocoder, no spectrogram, or nothing to prune.
     """
+    check_destination(out)
     model, files = network.load(path), sorted(spectrograms_root.glob("*.mel.npy"))
     if not files:
         raise FileNotFoundError(f"{spectrograms_root} holds no ID.mel.npy: write them with `python -m recipe predict`")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import pathlib
-import zipfile
+from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime
 
 from speech.pieces import check_threads
+from vocoder import layout
+from vocoder.files import check_archive, check_file
+from vocoder.settings import Checked, setting
+from vocoder.spectrogram import MEL_SCALE_BINS
 
 VOICE_PATH = pathlib.Path(__file__).with_name("voice.zip")
 ADVICE = "make it with `python -m recipe export`, or `git checkout runtime/voice.zip`"
@@ -51,6 +55,27 @@ class Network:
         return dict(zip(self.outputs, self.session.run(self.outputs, inputs)))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Model(Checked):
+    """What of `part2_solution.ModelConfig` has to be known beside the graphs."""
+
+    vocabulary: tuple[str, ...]
+    max_phonemes: int = setting(least=1, most=20_000)
+    max_frames: int = setting(least=1, most=60_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prosody(Checked):
+    """And of the extension `prosody`."""
+
+    noise_floor: tuple[float, ...] = setting(least=-layout.LARGEST_LOG_MEL, most=layout.LARGEST_LOG_MEL)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if len(self.noise_floor) != MEL_SCALE_BINS:
+            raise ValueError(f"noise_floor has {len(self.noise_floor)} bands, not {MEL_SCALE_BINS}")
+
+
 class Archive:
     """A voice on disk. `precision` is "float32", "int8", or "auto" for int8 where the processor is fast with it.
 
@@ -62,23 +87,27 @@ class Archive:
             raise ValueError(f"precision is {precision!r}: choose one of {', '.join(PRECISIONS)}")
         self.path, self.threads = pathlib.Path(path), check_threads(threads)
         self.int8 = has_fast_int8() if precision == "auto" else precision == "int8"
-        if not self.path.is_file():
-            raise FileNotFoundError(f"there is no voice at {self.path.resolve()}: {ADVICE}")
+        check_file(self.path, "voice", ADVICE)
         try:
             self.file = np.load(self.path)
+            check_archive(self.file.zip, with_checksums=False)  # numpy compares those of what it reads
             record = json.loads(self.file["voice.json"])
             self.weights, self.made_from = record["weights"], record["made_from"]
-            self.model, self.vocoder, self.prosody = record["model"], record["vocoder"], record["prosody"]
-        except (zipfile.BadZipFile, LookupError, ValueError, TypeError, OSError) as error:
+            self.model, self.vocoder = Model(**record["model"]), layout.Config(**record["vocoder"])
+            self.noise_floor = record["prosody"] and Prosody(**record["prosody"]).noise_floor
+        except Exception as error:  # a broken file can raise anything
             raise ValueError(f"{self.path} holds no voice for this runtime ({error}): {ADVICE}") from error
 
     def network(self, name: str) -> Network:
         name = graph_name(name, self.int8)
         try:
             return Network(self.file[name], {key: self._weight(key) for key in self.weights[name]}, self.threads)
-        except (zipfile.BadZipFile, LookupError, ValueError, OSError, RuntimeError) as error:
+        except Exception as error:  # a broken file can raise anything
             raise ValueError(f"{self.path} has no intact graph {name} ({error}): {ADVICE}") from error
 
     def _weight(self, key: str) -> np.ndarray:
         name, _, kind = key.partition(".")
-        return quantise(self.file[name])[0] if kind == "int8" else self.file[name]
+        weight = self.file[name]
+        if weight.dtype.kind == "f" and not np.isfinite(weight).all():
+            raise ValueError(f"{name} holds NaN or infinity")
+        return quantise(weight)[0] if kind == "int8" else weight

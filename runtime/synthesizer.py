@@ -95,9 +95,9 @@ class TextToSpeechSynthesizer(Speaker):
         Raises FileNotFoundError or ValueError for a missing or unusable file.
         """
         archive = Archive(path, 1 if threads is None else threads, precision)
-        self.max_phonemes, self.max_frames = archive.model["max_phonemes"], archive.model["max_frames"]
-        self.vocabulary = pieces.Vocabulary(archive.model["vocabulary"])
-        self.extension = Prosody(**archive.prosody) if archive.prosody else Plain()
+        self.max_phonemes, self.max_frames = archive.model.max_phonemes, archive.model.max_frames
+        self.vocabulary = pieces.Vocabulary(archive.model.vocabulary)
+        self.extension = Prosody(archive.noise_floor) if archive.noise_floor else Plain()
         self.style = self.extension.Style()
         self.phonemes, self.spectrogram = archive.network("phonemes"), archive.network("spectrogram")
         self.vocoder = vocoder or Vocoder(archive)

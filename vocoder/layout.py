@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vocoder.settings import Checked, setting
-from vocoder.spectrogram import FFT_SIZE, SAMPLING_RATE, STFT_HOP_LENGTH
+from vocoder.spectrogram import FFT_SIZE, SAMPLING_RATE, SPECTROGRAMS_MAX, SPECTROGRAMS_MIN, STFT_HOP_LENGTH
 
 MARGIN = FFT_SIZE // (2 * STFT_HOP_LENGTH)  # frames on either side that overlap with a frame's first half
 REACH = (FFT_SIZE - 1) // STFT_HOP_LENGTH  # frames on either side that overlap with a frame
@@ -31,6 +31,8 @@ PITCH_REACH = 4  # classes on either side of the likeliest one that its pitch is
 NOISE_IN_VOICE = 0.6  # of what spectral losses ask for: to them a wavering voice is a noisy one
 LOUDNESS_FLOOR = 1e-8  # of power in a short window
 LOUDNESS_SCALE = (4 / SHORT_SIZE) ** 2  # from the power of a spectrum to that of a sine in it
+LARGEST_LOG_MEL = 100.0  # beyond it, either way, a spectrogram is no log-mel
+PITCH_LIMITS = 1.0, SAMPLING_RATE / 2  # Hz, of a pitch that is expected
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,13 @@ class Config(Checked):
         """Frames on either side whose audio has a say in how loud a short window is."""
         seen = self.n_short_blocks * (self.kernel_size // 2) * SHORT_HOP  # and half a window at either end
         return math.ceil((seen + SHORT_SIZE) / STFT_HOP_LENGTH)
+
+
+def check_log_mel(largest: float) -> None:
+    """Raises ValueError for a spectrogram whose values go so far, up or down."""
+    if not largest <= LARGEST_LOG_MEL:
+        raise ValueError(f"the spectrogram holds {largest:.3g}: log-mel values are natural logarithms, "
+                         f"from {SPECTROGRAMS_MIN} to {SPECTROGRAMS_MAX} for speech")  # fmt: skip
 
 
 def white_noise() -> np.ndarray:

@@ -190,6 +190,10 @@ class Vocoder(nn.Module):
         weights = logits.masked_fill(~near, -math.inf).softmax(-1)
         return (weights @ self.pitches.log()[:, None]).squeeze(-1).exp()
 
+    @staticmethod
+    def _is_pitch(pitch: Tensor) -> bool:
+        return bool(((pitch >= layout.PITCH_LIMITS[0]) & (pitch <= layout.PITCH_LIMITS[1])).all())
+
     # -------- Sources ------------------------------------------------------------------------------------------------
 
     def pulse_frames(self, pitch: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
@@ -255,8 +259,9 @@ class Vocoder(nn.Module):
             raise ValueError(f"band_correction is {band_correction}: give 0 (predicted spectrograms) to 1 (measured)")
         if chunk < 1:
             raise ValueError(f"chunk is {chunk}: give at least 1 frame")
-        if pitch is not None and (pitch.shape != spectrograms[:, 0].shape or not (pitch > 0).all()):
-            raise ValueError(f"expected a pitch > 0 Hz for each frame, {tuple(spectrograms[:, 0].shape)}")
+        if pitch is not None and (pitch.shape != spectrograms[:, 0].shape or not self._is_pitch(pitch)):
+            shape, (lowest, highest) = tuple(spectrograms[:, 0].shape), layout.PITCH_LIMITS
+            raise ValueError(f"expected a pitch > 0 Hz for each frame, {shape}, from {lowest:g} to {highest:g}")
         n_frames, correcting = spectrograms.shape[2], band_correction > 0
         phase = torch.zeros(len(spectrograms), dtype=torch.float64, device=spectrograms.device)
         for part in layout.chunks(n_frames, chunk, self.config, correcting):

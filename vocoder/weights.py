@@ -7,71 +7,27 @@ read takes more memory than its file is long, and weights are taken only where a
 from __future__ import annotations
 
 import hashlib
-import os
 import pathlib
-import secrets
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from vocoder.files import (  # noqa: F401 (what writes weights writes files)
+    check_archive,
+    check_destination,
+    check_file,
+    remove_unfinished,
+    write_atomically,
+)
+
 INSTALLED = "part2_solution_weights"  # where pip puts TTS.pth: in site-packages itself, Python runs all *.pth files
 ARCHIVE = b"PK\x03\x04"  # the first bytes of what `torch.save` writes, since PyTorch 1.6
 RANDOM = (Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_)
-MOST_BYTES = 8 * 2**30  # of a file
 OPTIONAL = ".num_batches_tracked"  # counters of batch normalisation, which a trained model does not need
-
-# -------- Files -------------------------------------------------------------------------------------------------------
-
-
-def write_atomically(path: pathlib.Path, write: Callable[[BinaryIO], object]) -> None:
-    """`write` to a temporary file in the same folder, then rename: `path` always holds a complete file.
-
-    Its name is its own, so that two who write at once do not mix; where writing fails, it is removed.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())  # a full disk is noticed here
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def remove_unfinished(path: pathlib.Path) -> None:
-    """Remove what `write_atomically` left in a process that was killed."""
-    for temporary in path.parent.glob(f"{path.name}.????????.tmp"):
-        temporary.unlink(missing_ok=True)
-
-
-def check_destination(path: pathlib.Path) -> pathlib.Path:
-    """The path. Raises ValueError where no file can be written, before anything is computed that would be lost."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"{path} cannot be written ({error.strerror}): give a file in another folder") from error
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path} is no ordinary file: give the name of a file to write")
-    if not os.access(path.parent, os.W_OK):
-        raise ValueError(f"{path} cannot be written: its folder has no permission for it")
-    return path
-
-
-def check_file(path: pathlib.Path, noun: str, advice: str) -> None:
-    """Raises FileNotFoundError where there is no file, ValueError for a folder, a pipe and what is far too large."""
-    if not path.exists():
-        raise FileNotFoundError(f"there is no {noun} at {path.resolve()}: {advice}")
-    if not path.is_file():
-        raise ValueError(f"{path} is no file but a {'folder' if path.is_dir() else 'pipe or device'}: {advice}")
-    if (size := path.stat().st_size) > MOST_BYTES:
-        raise ValueError(f"{path} has {size / 1e9:.0f} GB, which is no {noun}: {advice}")
-
 
 def places(path: str | pathlib.Path, beside: str | pathlib.Path) -> list[pathlib.Path]:
     """Where a relative path may be: in the working folder, beside the file `beside`, and where pip puts it."""
@@ -114,7 +70,8 @@ def read(path: pathlib.Path, advice: str, noun: str = "file") -> dict:
         raise ValueError(f"{path} cannot be read ({error.strerror}): {advice}") from error
     try:
         if is_archive:
-            check_archive(path)
+            with zipfile.ZipFile(path) as archive:
+                check_archive(archive, with_checksums=True)
         content = torch.load(path, map_location="cpu", weights_only=True)
         check_sizes(content, path.stat().st_size)
     except Exception as error:  # a broken file can raise anything
@@ -127,21 +84,6 @@ def read(path: pathlib.Path, advice: str, noun: str = "file") -> dict:
 def _reason(error: Exception) -> str:
     """Its own words where they are a sentence of ours, else its name: those of others can be a page long."""
     return str(error) if type(error) is ValueError else type(error).__name__
-
-
-def check_archive(path: pathlib.Path) -> None:
-    """Raises ValueError where a checksum is wrong, or where an archive would not be as small in memory as on disk."""
-    with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-            raise ValueError("it is compressed")
-        if sum(entry.file_size for entry in entries) > path.stat().st_size:
-            raise ValueError("it says that it holds more than it has")
-        if len({entry.filename for entry in entries}) < len(entries):
-            raise ValueError("two of its parts have the same name")
-        damaged = archive.testzip()
-    if damaged is not None:
-        raise ValueError(f"it is damaged: the checksum of {damaged} is wrong")
 
 
 def check_sizes(content: Any, most_bytes: int) -> None:

@@ -11,6 +11,8 @@ which the published file has. That format and the later zip are both read here, 
 
 from __future__ import annotations
 
+import math
+import mmap
 import pathlib
 import pickle
 import zipfile
@@ -21,6 +23,7 @@ from typing import Any, BinaryIO, NamedTuple
 import torch
 from torch import Tensor
 
+from vocoder import weights
 from vocoder.hifigan import fold_weight_norm
 from waveglow.model import Config, WaveGlow
 
@@ -48,8 +51,11 @@ class StoredTensor(NamedTuple):
     stride: tuple[int, ...]
 
 
-class Reader(pickle.Unpickler):
-    """Unpickles to plain data, with a `SimpleNamespace` for each module and a `StoredTensor` for each tensor."""
+class Reader(pickle._Unpickler):
+    """Unpickles to plain data, with a `SimpleNamespace` for each module and a `StoredTensor` for each tensor.
+
+    It is the unpickler in Python: that in C makes room for as many objects as a few bytes say that there are.
+    """
 
     def __init__(self, file: BinaryIO):
         super().__init__(file)
@@ -94,6 +100,7 @@ def _storage(data: bytes, dtype: torch.dtype, n_elements: int) -> Tensor:
 
 def _read_zip(path: pathlib.Path) -> tuple[Any, dict[str, Tensor]]:
     with zipfile.ZipFile(path) as archive:
+        weights.check_archive(archive, with_checksums=False)  # of what is read they are compared
         [pickled] = (name for name in archive.namelist() if name.endswith("/data.pkl"))
         with archive.open(pickled) as file:
             reader = Reader(file)
@@ -103,7 +110,7 @@ def _read_zip(path: pathlib.Path) -> tuple[Any, dict[str, Tensor]]:
 
 
 def _read_legacy(path: pathlib.Path) -> tuple[Any, dict[str, Tensor]]:
-    with path.open("rb") as file:
+    with path.open("rb") as whole, mmap.mmap(whole.fileno(), 0, access=mmap.ACCESS_READ) as file:
         if Reader(file).load() != LEGACY_MAGIC:
             raise pickle.UnpicklingError("it was not written by torch.save")
         for _ in ("format version", "machine"):
@@ -126,6 +133,14 @@ def _parameters(module: SimpleNamespace, prefix: str = "") -> dict[str, StoredTe
     for name, child in module._modules.items():
         found |= _parameters(child, f"{prefix}{name}.")
     return found
+
+
+def _numbers(tensors: dict[str, StoredTensor], storages: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors in fp32. Together they are not larger than what is stored: none is made of repetitions."""
+    if sum(math.prod(tensor.size) for tensor in tensors.values()) > sum(map(len, storages.values())):
+        raise ValueError("its tensors are larger than what it stores")
+    return {name: storages[tensor.storage].as_strided(tensor.size, tensor.stride, tensor.offset).float()
+            for name, tensor in tensors.items()}  # fmt: skip
 
 
 def _join_conditions(state: dict[str, Tensor], n_layers: int) -> None:
@@ -157,21 +172,16 @@ def load(path: str | pathlib.Path, device: str | torch.device = "cpu") -> WaveGl
     anything that a WaveGlow does not need. No code from the file is run, no module it names is imported.
     """
     path = pathlib.Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no WaveGlow weights at {path}: NVIDIA publishes waveglow_256channels_ljs_v2.pt")
+    weights.check_file(path, "WaveGlow weights", "NVIDIA publishes waveglow_256channels_ljs_v2.pt")
     try:
         content, storages = (_read_zip if zipfile.is_zipfile(path) else _read_legacy)(path)
         module = content["model"]
-        state = {
-            name: storages[tensor.storage].as_strided(tensor.size, tensor.stride, tensor.offset).float()
-            for name, tensor in _parameters(module).items()
-        }
-        state = fold_weight_norm(state)
+        state = fold_weight_norm(_numbers(_parameters(module), storages))
         config = _config(state, module._modules["upsample"].stride[0])  # the only dimension that no shape tells
         _join_conditions(state, config.n_layers)
-        with torch.device("meta"):
-            model = WaveGlow(config)
-        model.load_state_dict(state, assign=True)
+        model = weights.fill(lambda: WaveGlow(config), state)
+        for flow in model.convinv:
+            flow.check()
     except Exception as error:  # a broken or hostile pickle can raise anything
         raise ValueError(f"refused {path}, not a WaveGlow file: {type(error).__name__}: {error}") from error
     return model.eval().requires_grad_(False).to(device)

@@ -44,6 +44,8 @@ class Config(Checked):
             raise ValueError(f"hop length {self.hop_length} is not a multiple of the group of {self.n_group} samples")
 
 
+MOST_INVERSE = 1e6  # the largest number in the inverse of a 1x1 convolution; trained ones have about 1
+
 # -------- One flow: invertible 1x1 convolution, then affine coupling --------------------------------------------------
 
 class InvertibleConv(nn.Module):
@@ -60,6 +62,12 @@ class InvertibleConv(nn.Module):
     def inverse(self, x: Tensor) -> Tensor:
         matrix = torch.linalg.inv(self.conv.weight[..., 0].double())  # half precision has no inverse
         return F.conv1d(x, matrix[..., None].to(x.dtype))
+
+    def check(self) -> None:
+        """Raises ValueError where the matrix has no inverse, or one that would make any audio infinitely loud."""
+        inverse, failed = torch.linalg.inv_ex(self.conv.weight[..., 0].double())
+        if failed or not inverse.abs().max() < MOST_INVERSE:
+            raise ValueError("a 1x1 convolution has no inverse")
 
     def log_determinant(self) -> Tensor:
         """log |det| of the matrix, once per time step (equation 10)."""
