@@ -328,11 +328,10 @@ def export(checkpoint: pathlib.Path, vocoder_path: pathlib.Path, out: pathlib.Pa
 
 
 def write_archive(file, contents: Mapping[str, bytes]) -> None:
-    """Weights are not compressed: it would gain 10 % of their size, and loading would take longer."""
+    """Nothing is compressed: it would gain 10 % of the size, and loading would take longer."""
     with zipfile.ZipFile(file, "w") as archive:
         for name, content in contents.items():
-            kind = zipfile.ZIP_STORED if name.endswith(".npy") else zipfile.ZIP_DEFLATED
-            archive.writestr(zipfile.ZipInfo(name, DATE), content, kind)
+            archive.writestr(zipfile.ZipInfo(name, DATE), content)
 
 
 def work(options: argparse.Namespace) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 from conftest import CONFIG, QUICK, QUICK_VOICE, ROOT, interrupted_at, train, train_voice
-from training import unfinished
 
 import lj_speech
 import part2_solution as tts
+from compute import unfinished
 from prosody.settings import Settings
 from recipe import adversarial, train_vocoder, voice
 from recipe import train as train_command
@@ -178,7 +178,7 @@ def test_a_state_of_another_training_is_refused(dataset_root, tmp_path):
 # -------- Two at once ------------------------------------------------------------------------------------------------
 
 
-HOLD = "import pathlib, sys, time; from training.unfinished import Lock; lock = Lock(pathlib.Path(sys.argv[1])); " \
+HOLD = "import pathlib, sys, time; from compute.unfinished import Lock; lock = Lock(pathlib.Path(sys.argv[1])); " \
     "print('held', flush=True); time.sleep(60)"  # fmt: skip
 
 
