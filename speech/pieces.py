@@ -60,6 +60,15 @@ def check_durations(durations: Sequence[int], n_phonemes: int, limit: int) -> li
     return [int(duration) for duration in durations]
 
 
+def check_chunk(chunk: int) -> int:
+    """Raises TypeError or ValueError for what is no number of frames."""
+    if isinstance(chunk, bool) or not isinstance(chunk, numbers.Integral):
+        raise TypeError(f"chunk is {chunk!r}: give a whole number of frames, at least 1")
+    if chunk < 1:
+        raise ValueError(f"chunk is {chunk}: give at least 1 frame")
+    return int(chunk)
+
+
 def check_threads(threads: int | None) -> int | None:
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}: give at least 1")

@@ -147,6 +147,7 @@ class Speaker:
         return [self.vocode(speech)]
 
     def _in_chunks(self, chunk: int) -> Callable:
+        chunk = pieces.check_chunk(chunk)
         return lambda speech: self.vocoder.stream(speech.spectrogram, chunk, **speech.hints)
 
     def _say(self, speeches: Iterable, text: str, vocode: Callable) -> Iterator[Record]:

@@ -98,7 +98,7 @@ def check_config(config) -> None:
     if isinstance(config, tts.StepConfig):
         factors = [tts.learning_rate_factor(step, 100, config) for step in range(101)]
         assert (
-            all(0 <= factor <= 1 for factor in factors) and 0 <= config.ema_decay < 1 and config.max_gradient_norm > 0
+            all(0 <= factor <= 1 for factor in factors) and 0 <= config.ema_decay <= 1 and config.max_gradient_norm > 0
         )
     if isinstance(config, tts.TrainConfig):
         size = min(config.batch_size, 10**6), min(config.bucket_batches, 10**6)
