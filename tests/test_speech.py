@@ -72,6 +72,12 @@ def test_times_are_those_of_the_audio(speaker):
     assert gaps == pytest.approx([speaker.paragraph_pause, speaker.sentence_pause], abs=1 / RATE)
 
 
+@pytest.mark.parametrize("chunk", [0, -1, "x", None, 1.5, True, float("nan")])
+def test_a_chunk_is_a_whole_number_of_frames(speaker, chunk):
+    with pytest.raises((TypeError, ValueError), match=r"chunk is .*: give .*at least 1"):
+        speaker.stream(TEXT, chunk=chunk)
+
+
 @pytest.mark.parametrize("chunk", [1, 2, 32])
 def test_pieces_of_a_stream_add_up_to_the_record(speaker, chunk):
     said, pieces = speaker.speak(TEXT), list(speaker.stream(TEXT, chunk=chunk))
