@@ -151,6 +151,13 @@ def test_links_lead_somewhere(name):
             assert heading in report_pdf.name_headings(read(target)), f"{name}: {link} is no heading"
 
 
+def test_the_pictures_of_the_readme_are_there_and_small():
+    pictured = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert {path: (ROOT / path).stat().st_size < 150_000 for path in pictured} == dict.fromkeys(
+        ("samples/page.png", "samples/spectrogram.png"), True
+    )
+
+
 def test_the_report_is_short():
     assert len((ROOT / "report.md").read_text(encoding="utf-8").split()) <= 3000
 
