@@ -52,6 +52,8 @@ class Speaker:
         Raises TypeError for a setting that there is not and for what is no number, ValueError for one out of range.
         """
         settings = {name: value for name, value in settings.items() if value is not None}
+        if not settings:
+            return copy.copy(self)
         general = list(self._general_settings())
         of_style = [field.name for field in dataclasses.fields(self.style)]
         unknown = [name for name in settings if name not in (*general, *of_style)]
