@@ -658,11 +658,7 @@ def run_stage(model: AcousticModel, stage: Stage, run: Run) -> AcousticModel:
     val_loader = make_loader(val_dataset, codes, stage.config)  # all of it, in each process
     n_steps, every = stage.n_epochs * len(loader), max(1, stage.n_epochs // stage.config.n_evaluations)
     state = TrainingState(model, [model.get_submodule(name) for name in stage.parts], n_steps, stage.config)
-    if run.state is not None and run.state["stage"] == stage.name:
-        if run.starts_stage_anew:
-            model.load_state_dict(run.earlier_weights(stage.parts), strict=False)
-        else:
-            state.load_state_dict(run.state)
+    run.restore(state, stage.name, stage.parts)
     stage = stage._replace(compute_loss=processes.distribute(stage.compute_loss, model))
     with tqdm(desc=stage.name, initial=state.step, total=n_steps, unit="step", disable=processes.rank() > 0) as bar:
         while state.epoch < stage.n_epochs:

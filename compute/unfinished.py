@@ -6,7 +6,7 @@ import hashlib
 import os
 import pathlib
 import platform
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from torch import Tensor
 
@@ -54,6 +54,7 @@ class Unfinished:
     def __init__(self, logdir: pathlib.Path, settings: Mapping, resume: bool, stages: Sequence[str] = ()):
         self.state_path, self.settings, self.state = logdir / "training_state.pth", dict(settings), None
         self.starts_stage_anew = False  # its own settings are others than those that it was begun with
+        self.advice = f"pass resume=False to start anew, or another logdir than {logdir}"
         if processes.is_first():
             self._open(logdir, resume, stages)
         self.state, self.starts_stage_anew = processes.from_first((self.state, self.starts_stage_anew))
@@ -64,25 +65,45 @@ class Unfinished:
         try:
             weights.remove_unfinished(self.state_path)
             if resume and self.state_path.exists():
-                self._read(f"pass resume=False to start anew, or another logdir than {logdir}", stages)
+                self._read(stages)
         except BaseException:
             self.lock.release()
             raise
 
-    def _read(self, advice: str, stages: Sequence[str]) -> None:
-        state = weights.read(self.state_path, advice, "training state")
+    def _read(self, stages: Sequence[str]) -> None:
+        state = weights.read(self.state_path, self.advice, "training state")
         before, stage = state.get("settings"), state.get("stage")
         if not isinstance(before, Mapping) or (stages and stage not in stages):
-            raise ValueError(f"{self.state_path} is no state of this training: {advice}")
+            raise ValueError(f"{self.state_path} is no state of this training: {self.advice}")
         changed = list(differences(before, self.settings))
         unfinished = stages[stages.index(stage) + (stage == stages[0]) :] if stages else ()
         kept = [name for name in changed if not belongs(name, unfinished)]
         if kept:
-            raise ValueError(f"the unfinished run had other settings or data ({', '.join(kept[:3])}): {advice}")
+            raise ValueError(f"the unfinished run had other settings or data ({', '.join(kept[:3])}): {self.advice}")
         self.state, self.starts_stage_anew = state, any(belongs(name, [stage]) for name in changed)
 
-    def earlier_weights(self, parts: Collection[str]) -> dict[str, Tensor]:
-        """What earlier stages have learned: the averaged weights of the state without those of `parts`."""
+    def restore(self, state, stage: str | None = None, parts: Sequence[str] = (), **others) -> None:
+        """Put what was saved of this stage into a `part2_solution.TrainingState`, and into `others` by name.
+
+        Where the stage starts anew, its `parts` stay as they are, and the rest is what earlier stages have learned.
+        """
+        if self.state is None or (stage is not None and self.state["stage"] != stage):
+            return
+        try:
+            if self.starts_stage_anew:
+                learned = self._earlier_weights(parts)
+                for module in (state.model, state.average.module):
+                    module.load_state_dict(learned, strict=False)
+                return
+            for name, other in others.items():
+                other.load_state_dict(self.state[name])
+            state.load_state_dict(self.state)
+        except Exception as error:  # of another program's file
+            raise ValueError(f"{self.state_path} is no state of this training ({type(error).__name__}): {self.advice}"
+                             ) from error  # fmt: skip
+
+    def _earlier_weights(self, parts: Sequence[str]) -> dict[str, Tensor]:
+        """The averaged weights without those of `parts`."""
         averaged = {name.removeprefix("module."): tensor for name, tensor in self.state["average"].items()
                     if name.startswith("module.")}  # fmt: skip
         own = tuple(f"{part}." for part in parts)

@@ -240,9 +240,7 @@ def take_steps(
     model, discriminator = copy.deepcopy(before), Discriminator(n_inputs=2).to(next(before.parameters()).device)
     state = TrainingState(model, [model.decoder, model.extension.pitch_encoding], n_steps, config)
     judge = TrainingState(discriminator, [discriminator], n_steps, config)
-    if run.state is not None:
-        judge.load_state_dict(run.state["judge"])
-        state.load_state_dict(run.state)
+    run.restore(state, judge=judge)
     train_mode(model)
     batches = make_batches(*samples, model.config.vocabulary, config, state.step)
     with tqdm(desc="adversarial", initial=state.step, total=n_steps, unit="step") as bar:

@@ -373,9 +373,7 @@ def take_steps(
     model, discriminators = model.to(device), Discriminators().to(device)
     state = TrainingState(model, [model], n_steps, config)
     judge = TrainingState(discriminators, [discriminators], max(1, n_steps - adversarial_from), config)
-    if run.state is not None:
-        judge.load_state_dict(run.state["judge"])
-        state.load_state_dict(run.state)
+    run.restore(state, judge=judge)
     model.train()
     batches = random_batches(training, config.batch_size, config.seed + state.step)
     with tqdm(desc="vocoder", initial=state.step, total=n_steps, unit="step") as bar:

@@ -114,6 +114,15 @@ def test_settings_of_a_stage_that_is_not_finished_may_be_mended(dataset_root, tm
     assert torch.load(resumed, weights_only=True)["training"]["training"][f"{stage}_learning_rate"] == 2e-3
 
 
+def test_a_stage_that_is_left_out_after_all(dataset_root, tmp_path, monkeypatch):
+    """What was learned before it is kept, and it is as before the training."""
+    with interrupted_at(monkeypatch, "duration", 1):
+        train(dataset_root, tmp_path)
+    left_out = replace(QUICK, duration_epochs=0)
+    expected, got = (state_of(train(dataset_root, tmp_path, name=name, config=left_out)) for name in ("whole", "a"))
+    assert all(torch.equal(expected[name], got[name]) for name in expected)
+
+
 def test_a_stage_that_failed_is_mended(dataset_root, tmp_path, monkeypatch):
     """The example of a training that was lost: its last stage stops with an error."""
     def fail(*_):
@@ -169,6 +178,9 @@ def test_a_state_of_another_training_is_refused(dataset_root, tmp_path):
         weights.save(state, path)
         with pytest.raises(ValueError, match="is no state of this training: pass resume=False"):
             train(dataset_root, tmp_path)
+    weights.save({"settings": {}, "stage": "duration", "average": {}}, path)
+    with pytest.raises(ValueError, match=r"is no state of this training \(KeyError\): pass resume=False"):
+        train(dataset_root, tmp_path)
     path.unlink()
     path.mkdir()
     with pytest.raises(ValueError, match="no ordinary file"):
