@@ -48,14 +48,25 @@ def check_destination(path: pathlib.Path) -> pathlib.Path:
     return path
 
 
-def check_file(path: pathlib.Path, noun: str, advice: str) -> None:
-    """Raises FileNotFoundError where there is no file, ValueError for a folder, a pipe and what is far too large."""
-    if not path.exists():
-        raise FileNotFoundError(f"there is no {noun} at {path.resolve()}: {advice}")
-    if not path.is_file():
-        raise ValueError(f"{path} is no file but a {'folder' if path.is_dir() else 'pipe or device'}: {advice}")
-    if (size := path.stat().st_size) > MOST_BYTES:
-        raise ValueError(f"{path} has {size / 1e9:.0f} GB, which is no {noun}: {advice}")
+def check_file(path: pathlib.Path, noun: str, advice: str) -> bytes:
+    """The first bytes of an ordinary file.
+
+    Raises FileNotFoundError where there is none, ValueError for a folder, for a pipe, which might never end, for what
+    is far too large, and for what may not be read.
+    """
+    try:
+        if not path.exists():
+            raise FileNotFoundError(f"there is no {noun} at {path.resolve()}: {advice}")
+        if not path.is_file():
+            raise ValueError(f"{path} is no file but a {'folder' if path.is_dir() else 'pipe or device'}: {advice}")
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise ValueError(f"{path} has {size / 1e9:.0f} GB, which is no {noun}: {advice}")
+        with path.open("rb") as file:
+            return file.read(4)
+    except OSError as error:
+        if error.errno is None:  # our own
+            raise
+        raise ValueError(f"{path} cannot be read ({error.strerror}): {advice}") from error
 
 
 def check_archive(archive: zipfile.ZipFile, with_checksums: bool) -> None:

@@ -60,14 +60,7 @@ def read(path: pathlib.Path, advice: str, noun: str = "file") -> dict:
     Raises FileNotFoundError where there is no file, ValueError for a damaged, foreign or hostile one. Both name the
     `noun` and end with the `advice`.
     """
-    try:
-        check_file(path, noun, advice)
-        with path.open("rb") as file:
-            is_archive = file.read(len(ARCHIVE)) == ARCHIVE
-    except OSError as error:
-        if error.errno is None:  # our own
-            raise
-        raise ValueError(f"{path} cannot be read ({error.strerror}): {advice}") from error
+    is_archive = check_file(path, noun, advice) == ARCHIVE
     try:
         if is_archive:
             with zipfile.ZipFile(path) as archive:
@@ -169,4 +162,5 @@ def load(path: pathlib.Path, build: Callable[[dict], nn.Module], noun: str, advi
     try:
         return build(content).eval()
     except Exception as error:  # a foreign file can raise anything
-        raise ValueError(f"{path} holds no {noun} of this program ({error}): {advice}") from error
+        reason = f"it has no {error}" if isinstance(error, KeyError) else error
+        raise ValueError(f"{path} holds no {noun} of this program ({reason}): {advice}") from error
