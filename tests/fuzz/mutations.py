@@ -257,10 +257,8 @@ def odd_tensor(dice: Dice, tensor: torch.Tensor) -> Any:
         lambda: tensor * float(dice.choice(ODD_NUMBERS[:10])), lambda: tensor.flatten()[1:], lambda: tensor[None],
         lambda: torch.full_like(tensor, float(dice.choice([0, 1, 1e4, -1e4])) if tensor.is_floating_point() else 7),
         lambda: tensor.double() * 1e300, lambda: tensor.to(torch.complex64), lambda: tensor.long(),
-        lambda: tensor.flatten()[:0],
-        lambda: torch.zeros((), dtype=tensor.dtype).expand(tensor.shape),
-        lambda: tensor.bool(),
-        lambda: tensor.to_sparse(),
+        lambda: torch.zeros((), dtype=tensor.dtype).expand(tensor.shape), lambda: tensor.flatten()[:0],
+        lambda: tensor.bool(), lambda: tensor.to_sparse(),
         lambda: torch.zeros(1).expand(2**33), lambda: tensor.to("meta"), lambda: dice.choice(ODD_VALUES),
     ]  # fmt: skip
     return dice.choice(changes)()
