@@ -88,6 +88,8 @@ def work(connection, folder: pathlib.Path) -> None:
     connection.send("ready")
     while True:
         name, *which = connection.recv()
+        if name == "end":
+            return
         case = {}
         try:
             kind = importlib.import_module(f"fuzz.{name}")
@@ -126,8 +128,11 @@ class Worker:
         theirs.close()
         self.connection.recv()
 
-    def stop(self) -> None:
+    def stop(self, gently: bool = False) -> None:
         if self.process:
+            if gently:
+                self.connection.send(("end",))
+                self.process.join(10)
             self.process.kill()
             self.process.join()
             self.process = None
@@ -197,7 +202,7 @@ def fuzz(seconds: float, seed: int, out: pathlib.Path, kinds=KINDS, progress=lam
             spent[kind] += time.monotonic() - start
             progress(report)
     finally:
-        worker.stop()
+        worker.stop(gently=True)
         shutil.rmtree(worker.folder, ignore_errors=True)
     return report
 
