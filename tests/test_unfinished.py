@@ -207,16 +207,6 @@ def test_two_trainings_in_one_folder(dataset_root, tmp_path):
     assert train(dataset_root, tmp_path, 1).is_file()
 
 
-def test_processes_that_train_together_share_a_folder(tmp_path):
-    with unfinished.Unfinished(tmp_path, {}, resume=True) as first:
-        first.write({"step": 1})
-        with unfinished.Unfinished(tmp_path, {}, resume=True, is_first=False) as second:
-            assert second.state["step"] == 1
-            second.write({"step": 2})
-        assert weights.read(first.state_path, "")["step"] == 1
-    assert not first.state_path.exists()
-
-
 def test_a_folder_is_free_after_an_interruption_and_after_an_error(dataset_root, tmp_path, monkeypatch):
     with interrupted_at(monkeypatch, "spectrogram", 1):
         train(dataset_root, tmp_path)
