@@ -25,9 +25,9 @@ from vocoder.spectrogram import SAMPLING_RATE, STFT_HOP_LENGTH
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="its limits on memory are those of Linux")
 def test_twenty_seconds_of_random_input(tmp_path):
-    report = run.fuzz(20, 0, tmp_path, ("texts", "datasets", "recordings", "commands"))
+    report = run.fuzz(20, 0, tmp_path, run.KINDS)
     assert not report.failures, "\n".join([str(report), *report.failures, f"they are in {tmp_path}"])
-    assert all(row["tried"] and row["passed"] for row in report.counts.values()), str(report)
+    assert all(row["tried"] for row in report.counts.values()), str(report)
 
 
 class Kind(SimpleNamespace):
