@@ -34,10 +34,10 @@ fuzz: .venv/installed-dev
 # The recipe of the shipped voice: 0.8 hours of recordings, the alignments of all sentences, no GPU. Seed 0 throughout.
 VOICE := runs/voice
 EPOCHS ?= 5
-STEPS ?= 1200
+STEPS ?= 1000
 DURATION_EPOCHS ?= 4
 TEACHER ?= --everyday --random 5000
-MODEL ?= width=192 inner_width=768 place_reach=10 sigma=1 max_sigma=1.2
+MODEL ?= place_reach=10 sigma=1.2 max_sigma=1.2
 TRAIN ?= --amp auto
 voice: $(VOICE)/TTS.pth
 
@@ -65,8 +65,7 @@ $(VOICE)/smooth.pth: $(VOICE)/shifted/done $(VOICE)/texts/done $(VOICE)/taught/d
 	    --duration-epochs $(DURATION_EPOCHS) $(TRAIN) --logdir $(VOICE)/smooth --checkpoint $@
 
 $(VOICE)/TTS.pth: $(VOICE)/smooth.pth
-	$(BIN)/python -m recipe adversarial $(VOICE)/aligned --more $(VOICE)/shifted --texts $(VOICE)/texts \
-	    --second-speaker $(VOICE)/taught \
+	$(BIN)/python -m recipe adversarial $(VOICE)/aligned --texts $(VOICE)/texts --second-speaker $(VOICE)/taught \
 	    --checkpoint $< --steps $(STEPS) $(TRAIN) --logdir $(VOICE)/adversarial --out $@
 
 # The recipe of the shipped vocoder, without the dead ends: train wide blocks, prune them, train with discriminators.
