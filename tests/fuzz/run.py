@@ -51,7 +51,6 @@ def what_is_unclear(error: Exception, named: str) -> str | None:
 def try_case(kind, case: dict, folder: pathlib.Path) -> tuple[str, str]:
     """("passed" or "refused" or "failed", why)."""
     before = peak_memory(start_anew=True)
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + MOST_SECONDS, -1))
     try:
         result = kind.check(case, folder) or "passed", ""
     except REFUSALS as error:
@@ -104,6 +103,7 @@ def work(connection, folder: pathlib.Path) -> None:
             connection.send(case)
         else:
             connection.send(case)
+            resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + MOST_SECONDS, -1))
             result = try_case(kind, case, folder)
         connection.send(result)
 
