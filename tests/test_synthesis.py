@@ -188,7 +188,7 @@ def test_the_shipped_voice_rises_where_it_asks_whether(voice, text, rises):
     level, risen = (spoken_pitch(voice, text, question_rise=semitones) for semitones in (0.0, 5.0))
     last = slice(-4, -1)  # "ther", before the pause
     assert (risen - level)[last].mean() > 1 if rises else torch.equal(risen, level)
-    torch.testing.assert_close(risen[:6], level[:6], atol=1.0, rtol=0)
+    torch.testing.assert_close(risen[:6], level[:6], atol=1.5, rtol=0)
 
 
 def test_the_end_of_a_question_is_no_octave_lower_than_asked_for(voice):
