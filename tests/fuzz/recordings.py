@@ -73,7 +73,8 @@ def check(case: dict, folder: pathlib.Path) -> None:
     audio, out = folder / "wavs" if case["audio"] else None, folder / "out"
     alignments, transcripts = folder / case["alignments"], folder / case["transcripts"]
     summary = prepare(out, audio, alignments, transcripts, n_workers=1)
-    assert all(summary.skipped.values()) and len(summary.written) + len(summary.skipped) >= 3, str(summary)
+    least = len(NAMES) if audio else len(NAMES) - 1  # without recordings, an alignment whose ID is damaged is unknown
+    assert all(summary.skipped.values()) and len(summary.written) + len(summary.skipped) >= least, str(summary)
     assert not list(out.glob("*.tmp"))
     if audio and len(summary.written) >= 2:
         for dataset in lj_speech.get_dataset(out):
