@@ -1,5 +1,6 @@
 """Settings of a training, checked before it starts; its files while it runs and when it goes on."""
 
+import math
 import os
 import pathlib
 import subprocess
@@ -18,6 +19,7 @@ from prosody.settings import Settings
 from recipe import adversarial, train_vocoder, voice
 from recipe import train as train_command
 from vocoder import files, network, weights
+from vocoder.settings import check_number
 
 NAN, INF = float("nan"), float("inf")
 
@@ -43,6 +45,13 @@ def test_settings_check_themselves(config, settings):
     (name,) = settings
     with pytest.raises((TypeError, ValueError), match=f"^{name} is .*: (give|choose)"):
         replace(config, **settings)
+
+
+def test_a_whole_number_that_no_float_holds_is_infinite():
+    assert check_number("max_sigma", 10**400, 0, math.inf) == math.inf
+    assert check_number("least", -(10**400), -math.inf, 0) == -math.inf
+    with pytest.raises(ValueError, match="width"):
+        check_number("width", 10**400, 1, 1024)
 
 
 def test_settings_come_as_plain_numbers():

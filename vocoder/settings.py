@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import sys
 from collections.abc import Sequence
@@ -29,7 +30,10 @@ def check_number(
         raise TypeError(f"{name} is {value!r}: {hint}")
     if not lowest <= value <= highest:  # as NaN is not
         raise ValueError(f"{name} is {value}: {hint}")
-    return int(value) if whole else float(value)
+    try:
+        return int(value) if whole else float(value)
+    except OverflowError:  # a whole number that no float holds
+        return math.inf if value > 0 else -math.inf
 
 
 def _shown(limit: float) -> str:

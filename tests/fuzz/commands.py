@@ -28,7 +28,7 @@ STYLES = ["help", "pitch_shift=", "intonation=", "colour=", "=", "denoising=", "
 WORDS = ["hibari=HH IH0", "hibari", "=HH", "a=", "hibari=X", "", "=", "a b=HH", "é=HH AH0"]
 TRAIN = ["--epochs", "--batch-size", "--learning-rate", "--warmup-steps", "--cooldown", "--weight-decay", "--amp",
          "--seed", "--max-gradient-norm", "--ema-decay", "--bucket-batches", "--duration-epochs",
-         "--duration-learning-rate", "--n-evaluations", "--log-every", "--n-workers", "--model", "--checkpoint",
+         "--duration-learning-rate", "--n-evaluations", "--log-every", "--model", "--checkpoint",
          "--logdir", "--pitch-epochs", "--pitch-learning-rate", "--own-share", "--init", "--durations-root",
          "--more", "--second-speaker"]  # fmt: skip
 
