@@ -294,7 +294,7 @@ def _decoder() -> Any:
     try:
         from pocketsphinx import Decoder
     except ImportError as error:
-        raise ModuleNotFoundError("aligning recordings needs pocketsphinx: pip install pocketsphinx") from error
+        raise ModuleNotFoundError("aligning recordings needs pocketsphinx: pip install -r requirements-data.txt") from error
     # Without a language model it aligns only; its search for the best path fails on a quarter of LJ Speech.
     return Decoder(lm=None, silprob=0.1, bestpath=False, loglevel="FATAL")
 

@@ -483,7 +483,7 @@ def test_missing_packages_are_named(tmp_path, monkeypatch):
     with pytest.raises(ModuleNotFoundError, match="pip install praat-parselmouth"):
         preparing.track_pitch(np.zeros(RATE), np.zeros((80, 87)))
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
-    with pytest.raises(ModuleNotFoundError, match="pip install pocketsphinx"):
+    with pytest.raises(ModuleNotFoundError, match="pip install -r requirements-data.txt"):
         preparing._decoder.__wrapped__()  # without the cache
 
 
