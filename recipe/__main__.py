@@ -31,7 +31,10 @@ def main() -> None:
         parser.print_help()
         sys.exit(0 if sys.argv[1:2] in (["--help"], ["-h"]) else 2)
     command = sys.argv[1]
-    module = importlib.import_module("recipe." + command.replace("-", "_"))
+    try:
+        module = importlib.import_module("recipe." + command.replace("-", "_"))
+    except ModuleNotFoundError as error:
+        sys.exit(f"python -m recipe: {command} needs {error.name}: pip install -r requirements-data.txt")
     module.main(sys.argv[2:])
 
 

@@ -294,7 +294,8 @@ def _decoder() -> Any:
     try:
         from pocketsphinx import Decoder
     except ImportError as error:
-        raise ModuleNotFoundError("aligning recordings needs pocketsphinx: pip install -r requirements-data.txt") from error
+        advice = "aligning recordings needs pocketsphinx: pip install -r requirements-data.txt"
+        raise ModuleNotFoundError(advice) from error
     # Without a language model it aligns only; its search for the best path fails on a quarter of LJ Speech.
     return Decoder(lm=None, silprob=0.1, bestpath=False, loglevel="FATAL")
 

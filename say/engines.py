@@ -22,12 +22,14 @@ def choose(engine: str) -> str:
     Raises ImportError for one that is not installed.
     """
     packages = {"onnx": ("runtime", "onnxruntime"), "torch": ("torch",)}
+    remedy = {"onnx": "pip install onnxruntime", "torch": "pip install torch"}
     installed = [name for name, needs in packages.items() if all(map(importlib.util.find_spec, needs))]
     if engine == "auto":
         ready = [name for name in installed if name != "onnx" or has_exported_voice()]
         engine = (ready or installed or ["onnx"])[0]
     if engine not in installed:
-        raise ImportError(f"the engine {engine} is not installed: it needs {' and '.join(packages[engine])}")
+        needed = " and ".join(packages[engine])
+        raise ImportError(f"the engine {engine} is not installed: it needs {needed}: {remedy[engine]}")
     return engine
 
 

@@ -157,7 +157,7 @@ def test_who_reads_no_further_ends_it(tmp_path):
 def test_a_long_text_has_a_progress_bar_on_a_terminal(tmp_path):
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
-    text = "This is a sentence that takes a while to say, and then some more of it. " * 25
+    text = "This is a sentence that takes a while to say, and then some more of it. " * 250
     command = [sys.executable, "-m", "say", "--out", "x.wav"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=slave, cwd=tmp_path, env=ENVIRONMENT
@@ -173,7 +173,7 @@ def test_a_long_text_has_a_progress_bar_on_a_terminal(tmp_path):
             pass
         assert process.wait(timeout=300) == 0
     os.close(master)
-    assert b"/25 [" in shown
+    assert b"/250 [" in shown
 
 
 class Aplay:

@@ -254,6 +254,14 @@ def test_help_explains_every_option_with_its_default(command, capsys):
         assert re.search(r"--learning-rate .*?\(default:\s+0\.\d+\)", shown, re.DOTALL)
 
 
+def test_what_is_not_installed_is_named():
+    without = "import sys; sys.modules['torch'] = None; sys.argv = ['recipe', 'train', 'data']"
+    code = f"{without}; from recipe.__main__ import main; main()"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr == "python -m recipe: train needs torch: pip install -r requirements-data.txt\n"
+
+
 def test_import_needs_no_torchaudio():
     code = "import part2_solution, sys; sys.exit('torchaudio' in sys.modules or 'tensorboard' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=120)
