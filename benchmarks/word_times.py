@@ -54,19 +54,18 @@ def compare(told: Sequence[tuple[float, float]], heard: Sequence[tuple[float, fl
     return Agreement(*(1000 * (np.array(told) - np.array(heard))).T)
 
 
-def measure(voice, text: str) -> Agreement:
-    said = voice.speak(text)
-    return compare([(word.start, word.end) for word in said.words], [(word.start, word.end) for word in align(said)])
+def measure(said: Record, heard: Sequence[Segment]) -> Agreement:
+    """The times of the words of `said`, and where `align` hears them."""
+    return compare([(word.start, word.end) for word in said.words], [(word.start, word.end) for word in heard])
 
 
-def measure_captions(voice, text: str) -> Agreement:
+def measure_captions(said: Record, heard: Sequence[Segment]) -> Agreement:
     """The same with times from a captions file, a caption for each word as it is written."""
-    said = voice.speak(text)
-    found, heard = iter(align(said)), []
+    found, groups = iter(heard), []
     for written in said.written:
         segments = [next(found) for _ in written.words]
-        heard.append((segments[0].start, segments[-1].end))
-    return compare(read_times(captions.srt(said.words, text, "word")), heard)
+        groups.append((segments[0].start, segments[-1].end))
+    return compare(read_times(captions.srt(said.words, said.text, "word")), groups)
 
 
 def read_times(srt: str) -> list[tuple[float, float]]:
@@ -90,10 +89,12 @@ def main() -> None:
     options = parser.parse_args()
     voice = engines.open_voice(options.engine, options.checkpoint)
     print("| text | words | mean error of borders | starts, mean | ends, mean |\n|---|---:|---:|---:|---:|")
-    every = [measure(voice, text) for text in TEXTS]
+    spoken = [voice.speak(text) for text in TEXTS]
+    found = [align(said) for said in spoken]
+    every = [measure(*pair) for pair in zip(spoken, found)]
     for text, agreement in zip(TEXTS, every):
         print_row(text, agreement)
-    print_row("captions of the first", measure_captions(voice, DEMO))
+    print_row("captions of the first", measure_captions(spoken[0], found[0]))
     print_row("all but these captions", Agreement(*map(np.concatenate, zip(*every))))
 
 

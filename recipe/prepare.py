@@ -301,6 +301,7 @@ def _decoder() -> Any:
 
 
 def _decode(samples: bytes) -> None:
+    _decoder().reinit_feat()  # it learns the noise of what it hears: else the result depends on what it heard before
     _decoder().start_utt()
     _decoder().process_raw(samples, full_utt=True)
     _decoder().end_utt()

@@ -71,6 +71,7 @@ DURATIONS = "Clip_output_0"  # a value of hibari's graph: how many UNITS each sy
 UNIT, PITCH_STEP = 25.0, 12.5  # ms: of a symbol's duration, from one value of the pitch to the next
 RATE = 24000  # Hz, of hibari
 TEMPO = 0.85, 1.1  # least and most: each text is read a little faster or slower
+LOWEST_PITCH = 60.0  # Hz; the network gives less, often under 1, where there is no voice
 PEAK = 0.95
 ALIGNED, LEAST_BORDERS = 260, 25  # texts that pocketsphinx aligns; borders of two kinds for a median of their own
 MAX_FRAMES, MAX_PHONEMES = 870, 195  # what is longer is left out: LJ Speech's longest
@@ -88,7 +89,7 @@ class Spoken(NamedTuple):
     audio: np.ndarray  # (S,) float32 at RATE
     symbols: list[str]
     units: list[int]  # how long each symbol lasts, in UNITs
-    pitch: np.ndarray  # Hz, every PITCH_STEP; 0 without voice
+    pitch: np.ndarray  # Hz, every PITCH_STEP; near 0 without voice
 
 
 class Segment(NamedTuple):
@@ -347,8 +348,9 @@ def pitch_of_frames(pitch: np.ndarray, spectrogram: np.ndarray) -> np.ndarray:
     """Hz every PITCH_STEP -> (2, T): log of Hz; log loudness, -inf without voice. As `prepare.track_pitch`."""
     times = np.arange(spectrogram.shape[1]) * FRAME_MILLISECONDS / PITCH_STEP
     hertz = pitch[np.minimum(np.rint(times).astype(int), len(pitch) - 1)]
-    loudness = np.where(hertz > 0, spectrogram.mean(0), -np.inf)
-    return np.stack([np.log(np.where(hertz > 0, hertz, 1.0)), loudness]).astype(np.float32)
+    voiced = hertz >= LOWEST_PITCH
+    rows = np.log(np.where(voiced, hertz, 1.0)), np.where(voiced, spectrogram.mean(0), -np.inf)
+    return np.stack(rows).astype(np.float32)
 
 
 def teach(read: Mapping[str, str], out: pathlib.Path, n_workers: int | None = None) -> None:
