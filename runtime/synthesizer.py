@@ -89,11 +89,12 @@ class TextToSpeechSynthesizer(Speaker):
     ):  # fmt: skip
         """`path` is a file of `python -m recipe export`. `vocoder` maps (80, T) log-mel and hints to audio (1, t).
 
-        More `threads` than 1, the default, help with long sentences on a machine that has nothing else to do.
+        More `threads` than 1, the default, help with long sentences and texts on a machine that is not busy otherwise.
         `precision` is "float32", "int8", or "auto" for int8 where the processor is fast with it: no judge hears it.
         Raises FileNotFoundError or ValueError for a missing or unusable file.
         """
-        archive = Archive(path, 1 if threads is None else threads, precision)
+        self.threads = 1 if threads is None else threads
+        archive = Archive(path, self.threads, precision)
         self.max_phonemes, self.max_frames = archive.model.max_phonemes, archive.model.max_frames
         self.vocabulary = pieces.Vocabulary(archive.model.vocabulary)
         self.extension = Prosody(archive.noise_floor) if archive.noise_floor else Plain()
@@ -104,6 +105,11 @@ class TextToSpeechSynthesizer(Speaker):
     def synthesize_many(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
         """The audio of each text, in order. On a CPU, batches would gain nothing: one after the other."""
         return (self.synthesize_from_text(text) for text in texts)
+
+    def predict_text(self, text: str, custom_words: Mapping = {}, progress: bool = False) -> Iterator[Speech]:
+        """With several threads, the next sentence is predicted while this one becomes audio."""
+        speeches = super().predict_text(text, custom_words, progress)
+        return speeches if self.threads == 1 else pieces.one_ahead(speeches)
 
     def vocode(self, speech: Speech) -> np.ndarray:
         """What `predict` returns -> audio (1, t)."""

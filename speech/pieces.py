@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -143,6 +144,17 @@ def _pieces_of(predict: Predict, spoken, request: Request, max_phonemes: int) ->
     elif spoken > 0:
         for half in request.halves():
             yield from predict_in_pieces(predict, half, max_phonemes)
+
+
+def one_ahead(values: Iterable) -> Iterator:
+    """The same values; while one is used, a thread already computes the next."""
+    values, end = iter(values), object()
+    value = next(values, end)
+    with ThreadPoolExecutor(1) as worker:
+        while value is not end:
+            following = worker.submit(next, values, end)
+            yield value
+            value = following.result()
 
 
 def predict_many(

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 import zipfile
 from dataclasses import replace
 
@@ -20,6 +21,7 @@ from recipe import export
 from recipe.onnx_graph import Graph, Weights
 from runtime import archive
 from runtime import vocoder as numpy_vocoder
+from speech.pieces import one_ahead
 from vocoder import layout, network, weights
 
 TEXTS = [
@@ -107,6 +109,36 @@ def test_what_is_streamed_is_the_whole(voices):
     whole, pieces = voice.synthesize_from_text(TEXTS[-1]), list(voice.stream_from_text(TEXTS[-1], chunk=16))
     assert pieces[0].shape == (1, 16 * 256) and len(pieces) > 3
     np.testing.assert_allclose(np.concatenate(pieces, axis=1), whole, atol=2e-3)
+
+
+def test_several_threads_say_the_same(voices, exact):
+    """And work on a sentence while the one before it becomes audio."""
+    _, voice = voices
+    several, text = runtime.TextToSpeechSynthesizer(exact, threads=2, precision="float32"), "One. Two! Three? Four."
+    np.testing.assert_allclose(several.synthesize_from_text(text), voice.synthesize_from_text(text), atol=2e-3)
+    assert sum(piece.shape[1] for piece in several.stream_from_text(text)) == voice.synthesize_from_text(text).shape[1]
+    with pytest.raises(ValueError, match="nothing to say"):
+        several.synthesize_from_text("...")
+
+
+def test_the_next_value_is_computed_while_one_is_used():
+    asked = []
+
+    def values():
+        for number in range(4):
+            asked.append(number)
+            yield number
+        raise ValueError("no more")
+
+    ahead = one_ahead(values())
+    assert next(ahead) == 0 and next(ahead) == 1
+    deadline = time.monotonic() + 10
+    while len(asked) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert asked == [0, 1, 2], "the next one, and no more than that"
+    assert next(ahead) == 2 and next(ahead) == 3
+    with pytest.raises(ValueError, match="no more"):
+        next(ahead)
 
 
 def test_phonemes_and_durations_that_are_given(voices):
