@@ -6,6 +6,7 @@
     train           the plain method on the dataset: `part2_solution.train_tts`
     voice           the shipped voice: the method's two stages and one for the melody
     adversarial     fine-tuning of its decoder against a discriminator
+    mean            the mean of the weights of several trainings
     train_vocoder   the vocoder; `predict` writes the spectrograms it learns from
     prune_vocoder   the vocoder with fewer hidden units
     export          the voice as ONNX graphs (`onnx_graph`), for `runtime`

@@ -13,6 +13,7 @@ COMMANDS = {
     "train": "train the plain method on an aligned dataset",
     "voice": "train a voice as the shipped one: with melody, second speaker, copies",
     "adversarial": "fine-tune a voice against a discriminator",
+    "mean": "the mean of the weights of several trainings of a voice",
     "export": "the voice as ONNX, for the runtime without PyTorch",
     "predict": "spectrograms of a voice with the recordings' durations, for train-vocoder",
     "train-vocoder": "train the vocoder on recordings",
