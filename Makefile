@@ -5,7 +5,7 @@
 #                                          train a voice, from recordings to runs/voice/TTS.pth; again resumes
 # make vocoder CLIPS=wavs ...              train the vocoder on these recordings and that voice: runs/voice/vocoder.pth
 # make samples                             ten sentences by this voice, hibari and Piper: runs/samples/index.html, to listen
-# make pictures                            the pictures of the README again, of the voice that is here (needs Chromium)
+# make pictures                            the README's pictures and audio again, of the voice that is here (needs Chromium)
 # make address REPOSITORY=jane/speech      for whoever publishes this: where it is on GitHub, for Colab
 # make report                              write report.pdf from report.md (a small download of its own, no PyTorch)
 # What they need is set up in .venv the first time: 200 MB for the demo, about 5 GB for the others, most of it PyTorch.
@@ -94,7 +94,13 @@ $(VOICE)/vocoder.pth: $(VOICE)/vocoder-pruned.pth
 samples: .venv/installed-eval
 	$(BIN)/python benchmarks/samples_page.py --out runs/samples/index.html
 
+QUESTION := Have you seen the keys to the back door?
+LONG := The captain, a quiet woman with silver hair, looked at the sky for a moment, and then told the crew to turn \
+	the ship toward the north.
 pictures: .venv/installed-dev
+	$(BIN)/python -m say "$$TEXT" --out samples/demo.flac
+	$(BIN)/python -m say "$(QUESTION)" --out samples/question.flac
+	$(BIN)/python -m say "$(LONG)" --out samples/long.flac
 	$(BIN)/python benchmarks/pictures.py --text "$$TEXT" --out samples/spectrogram.png
 	$(BIN)/python benchmarks/page_picture.py samples/page.png
 

@@ -51,7 +51,7 @@ from vocoder.settings import Checked, check_number, setting
 from vocoder.threads import each_with_threads, use_threads
 
 CHECKPOINT_PATH = pathlib.Path("TTS.pth")
-CHECKPOINT_MD5 = "c46c92aeb2a973938af341f4b33091c4"
+CHECKPOINT_MD5 = "e23f3f0e2ba3c4aa5d57f6feea01443c"
 CHECKPOINT_LINK = ""  # a Google Drive address, filled in by whoever publishes a copy
 
 # -------- Configuration ----------------------------------------------------------------------------------------------

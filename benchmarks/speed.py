@@ -35,6 +35,7 @@ LONG_SENTENCE = (
     "than two years, the newspapers paid hardly any attention to it, because the election had begun."
 )
 CPU_INFO = pathlib.Path("/proc/cpuinfo")  # of Linux
+REST = 0.3  # s before each turn: threads of the engine before may still wait for work, at full speed
 
 # -------- Engines ----------------------------------------------------------------------------------------------------
 
@@ -127,6 +128,7 @@ class Worker:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __call__(self, text: str, whole: bool = True) -> Run:
+        time.sleep(REST)
         self.process.stdin.write(json.dumps([whole, text]) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -30,7 +29,6 @@ from vocoder.layout import (
 from vocoder.spectrogram import FFT_SIZE, MEL_SCALE_BINS, SAMPLING_RATE, STFT_HOP_LENGTH
 
 BLOCK_SAMPLES = 2**16  # windows of so many samples are transformed at once
-Each = Callable  # as `map`: (function, slices) -> what it returns for each; that of an executor uses several threads
 
 
 class Vocoder:
@@ -39,7 +37,6 @@ class Vocoder:
     def __init__(self, archive: Archive):
         self.config = archive.vocoder
         self.filters, self.gains = archive.network("filters"), archive.network("gains")
-        self.each = ThreadPoolExecutor(archive.threads).map if archive.threads > 1 else map  # of blocks of windows
         classes = np.arange(self.config.n_pitches) * self.config.pitch_step / 1200
         self.log2_pitches = (math.log2(self.config.lowest_pitch) + classes).astype(np.float32)
 
@@ -61,7 +58,7 @@ class Vocoder:
             filters = self.filters(mels=mels[part.seen])
             wanted = np.arange(part.pitch.start, part.pitch.stop).clip(0, n_frames - 1) - part.seen.start
             expected = None if pitch is None else pitch[part.seen]
-            pulses, phases = pulse_train(self.decode_pitch(filters["pitch"], expected)[wanted], phase, self.each)
+            pulses, phases = pulse_train(self.decode_pitch(filters["pitch"], expected)[wanted], phase)
             inside = slice(part.rough.start - part.seen.start, part.rough.stop - part.seen.start)
             noise = noise_frames(part.rough)
             audio = self.render({name: values[inside] for name, values in filters.items()}, pulses, noise)
@@ -94,11 +91,11 @@ class Vocoder:
             factors = polar(filters["voice"][part], filters["phase"][part])
             return np.multiply(factors, spectra(pulses, FFT_SIZE, part), out=factors)
 
-        sources = [overlap_add(voiced, n_frames, FFT_SIZE, self.each)]
-        sources.append(overlap_add(lambda part: noise[part] * filters["noise"][part], n_frames, FFT_SIZE, self.each))
+        sources = [overlap_add(voiced, n_frames, FFT_SIZE)]
+        sources.append(overlap_add(lambda part: noise[part] * filters["noise"][part], n_frames, FFT_SIZE))
         inside = slice(SHORT_START, SHORT_START + (n_windows + 3) * SHORT_HOP)
-        short_voice, short_noise = (short_spectra(source[inside], n_windows, self.each) for source in sources)
-        gains = self.gains(log_power=log_power(short_voice, self.each), details=filters["details"])
+        short_voice, short_noise = (short_spectra(source[inside], n_windows) for source in sources)
+        gains = self.gains(log_power=log_power(short_voice), details=filters["details"])
 
         def shaped(part: slice) -> np.ndarray:
             short_noise[part] *= gains["noise"][part]
@@ -107,7 +104,7 @@ class Vocoder:
             factors += short_noise[part]
             return factors
 
-        return overlap_add(shaped, n_windows, SHORT_SIZE, self.each)
+        return overlap_add(shaped, n_windows, SHORT_SIZE)
 
 
 def check(spectrogram: np.ndarray, chunk: int, pitch: np.ndarray | None) -> None:
@@ -129,7 +126,7 @@ def check(spectrogram: np.ndarray, chunk: int, pitch: np.ndarray | None) -> None
 # -------- Sources ----------------------------------------------------------------------------------------------------
 
 
-def pulse_train(pitch: np.ndarray, phase: float, each: Each = map) -> tuple[np.ndarray, np.ndarray]:
+def pulse_train(pitch: np.ndarray, phase: float) -> tuple[np.ndarray, np.ndarray]:
     """Pitch (T + 2 MARGIN,) in Hz -> samples (256 (T + 3),) of a pulse train, and the phase at each frame, in cycles.
 
     `phase` is that at the centre of the first of these frames. See `vocoder.network.Vocoder.pulse_frames`.
@@ -141,13 +138,10 @@ def pulse_train(pitch: np.ndarray, phase: float, each: Each = map) -> tuple[np.n
     powers = np.stack([np.ones_like(k), k, k * k / 2]).astype(np.float32)
     terms = np.stack([phases[:-1], cycles[:-1], np.diff(cycles) / STFT_HOP_LENGTH], axis=1).astype(np.float32)
     train = np.empty((len(terms), STFT_HOP_LENGTH), np.float32)  # (T + 3, 256)
-
-    def fill(part: slice) -> None:
+    for part in blocks(len(terms)):
         samples = terms[part] @ powers
         samples -= np.rint(samples)
         train[part] = pulses(samples, terms[part, 1:] @ powers[:2])
-
-    run(each, fill, blocks(len(terms)))
     return train.ravel(), phases
 
 
@@ -188,11 +182,6 @@ def noise_frames(part: slice) -> np.ndarray:
 # -------- Short-time Fourier transforms ------------------------------------------------------------------------------
 
 
-def run(each: Each, work: Callable[[slice], None], parts: Iterable[slice]) -> None:
-    for _ in each(work, parts):
-        pass
-
-
 def blocks(n: int, size: int = FFT_SIZE) -> Iterator[slice]:
     """Slices of n windows of a size, few enough to stay in a processor's cache."""
     step = BLOCK_SAMPLES // size
@@ -212,40 +201,33 @@ def spectra(samples: np.ndarray, size: int, part: slice) -> np.ndarray:
     return np.fft.rfft(overlapping * (window(size) * np.float32(size)), norm="forward")
 
 
-def short_spectra(samples: np.ndarray, n_windows: int, each: Each = map) -> np.ndarray:
+def short_spectra(samples: np.ndarray, n_windows: int) -> np.ndarray:
     """All of n short windows, from the first sample on -> (n, F)."""
     result = np.empty((n_windows, SHORT_SIZE // 2 + 1), np.complex64)
-
-    def fill(part: slice) -> None:
+    for part in blocks(n_windows, SHORT_SIZE):
         result[part] = spectra(samples, SHORT_SIZE, part)
-
-    run(each, fill, blocks(n_windows, SHORT_SIZE))
     return result
 
 
-def log_power(spectra: np.ndarray, each: Each = map) -> np.ndarray:
+def log_power(spectra: np.ndarray) -> np.ndarray:
     """What the network for short windows sees of them: (S, F) complex -> (S, F)."""
     result = np.empty(spectra.shape, np.float32)
-
-    def fill(part: slice) -> None:
+    for part in blocks(len(spectra), SHORT_SIZE):
         power = np.square(spectra.real[part], out=result[part])
         power += np.square(spectra.imag[part])
         power += np.float32(layout.LOUDNESS_FLOOR / layout.LOUDNESS_SCALE)
         np.log(power, out=power)
-
-    run(each, fill, blocks(len(spectra), SHORT_SIZE))
     return result
 
 
-def overlap_add(
-    spectra_of: Callable[[slice], np.ndarray], n_windows: int, size: int, each: Each = map
-) -> np.ndarray:
+def overlap_add(spectra_of: Callable[[slice], np.ndarray], n_windows: int, size: int) -> np.ndarray:
     """Spectra of a part of n windows -> samples ((n + 3) size / 4,): least-squares inverse (Griffin and Lim 1984)."""
     summed, quarter = np.zeros((n_windows + 3, size // 4), np.float32), size // 4
     squares = (window(size) ** 2).reshape(4, quarter)
     weights = window(size) / np.tile(squares.sum(0), 4)
-    parts = list(blocks(n_windows, size))
-    for part, frames in zip(parts, each(lambda part: np.fft.irfft(spectra_of(part)) * weights, parts)):
+    for part in blocks(n_windows, size):
+        frames = np.fft.irfft(spectra_of(part))
+        frames *= weights
         for place in range(4):
             summed[part.start + place : part.stop + place] += frames[:, place * quarter : (place + 1) * quarter]
     for row in {0, 1, 2, n_windows, n_windows + 1, n_windows + 2}:  # at either end fewer windows overlap

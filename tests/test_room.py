@@ -101,4 +101,4 @@ def test_what_does_not_begin_with_a_pause_is_not_faded():
     voice = tts.TextToSpeechSynthesizer()
     voice.style = replace(voice.style, denoising=0.0, dereverberation=0.0)
     (bare,) = voice.predict(["AA1", "B"], [20, 10])
-    assert bare.spectrogram[:, 0].max() > -6
+    assert bare.spectrogram[:, 0].max() > -8, "faded, it would be silent: -11.5"
