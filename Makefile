@@ -34,7 +34,7 @@ fuzz: .venv/installed-dev
 # The recipe of the shipped voice: 0.8 hours of recordings, the alignments of all sentences, no GPU. Seed 0 throughout.
 VOICE := runs/voice
 EPOCHS ?= 5
-STEPS ?= 1000
+STEPS ?= 400
 DURATION_EPOCHS ?= 4
 TEACHER ?= --everyday --random 5000
 MODEL ?= place_reach=10 sigma=1.2 max_sigma=1.2
