@@ -134,7 +134,7 @@ def test_anchors_are_those_of_github():
 
 
 @needs_report_packages
-@pytest.mark.parametrize("name", ["README.md", "report.md", "report/log.md", "report/features.md"])
+@pytest.mark.parametrize("name", ["README.md", "report.md", "report/log.md", "report/features.md", "recipe/README.md"])
 def test_links_lead_somewhere(name):
     def read(path):
         return report_pdf.parse(path.read_text(encoding="utf-8"))
