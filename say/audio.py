@@ -133,7 +133,7 @@ class _Sink:
     def _in_file(self, work: Callable, *arguments) -> int:
         try:
             return work(*arguments)
-        except OSError as error:
+        except BaseException as error:  # also an interruption: libsndfile's callbacks would swallow it
             self.error = self.error or error
             return 0
 
@@ -161,9 +161,9 @@ class Encoder:
             import soundfile
 
             assert file or format.can_stream, f"{name} needs a file"
-            self.sound_file = soundfile.SoundFile(
+            self.sound_file = self._checked(lambda: soundfile.SoundFile(
                 self.sink, "w", new_rate, 1, subtype=format.subtype, format=format.name, **format.options
-            )
+            ))  # fmt: skip
 
     def encode(self, audio: np.ndarray) -> bytes:
         return self._encode(self.resampler.push(audio) if self.resampler else audio)
@@ -201,15 +201,17 @@ class Encoder:
             except Exception:  # of a full disk, which was told already
                 pass
 
-    def _checked(self, work: Callable) -> None:
-        """What the file has against it is told instead of what libsndfile makes of that."""
+    def _checked(self, work: Callable):
+        """What `work` returns. What the file has against it is told instead of what libsndfile makes of that."""
+        result = None
         try:
-            work()
+            result = work()
         except Exception:
             if self.sink.error is None:
                 raise
         if self.sink.error:
             raise self.sink.error
+        return result
 
 
 # -------- Files ------------------------------------------------------------------------------------------------------

@@ -357,6 +357,19 @@ def test_a_process_that_is_told_to_end_leaves_nothing(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("kind", ["wav", "flac", "mp3"])
+def test_an_interruption_while_the_file_is_written_is_not_lost(kind):
+    class Interrupted(io.BytesIO):
+        def write(self, data):
+            raise SystemExit(143)
+
+    with pytest.raises(SystemExit, match="143"):
+        encoder = audio.Encoder(kind, 22050, Interrupted())
+        for _ in range(50):
+            encoder.encode(np.zeros((1, 22050), np.float32))
+        encoder.finish()
+
+
 # -------- Help -------------------------------------------------------------------------------------------------------
 
 
